@@ -1,0 +1,47 @@
+/** `ls-cli seed [spec…]`: serves everything in the store, and keeps its records alive. */
+import * as Effect from "effect/Effect"
+import * as Republish from "../../protocol/dht/Republish.ts"
+import { PackageStore } from "../../protocol/swarm/PackageStore.ts"
+import { Swarm } from "../../protocol/swarm/Swarm.ts"
+import { Output } from "../Output.ts"
+import { Session } from "../Session.ts"
+import * as Describe from "./Describe.ts"
+import * as Download from "./Download.ts"
+import * as Network from "./Network.ts"
+import * as Select from "./Select.ts"
+
+/** Torrents opened and announced at a time. */
+const CONCURRENCY = 8
+
+export const run = Effect.fnUntraced(function* (specTexts: ReadonlyArray<string>, choice: Select.Choice) {
+  const output = yield* Output
+  const session = yield* Session
+  const specs = yield* Effect.forEach(specTexts, Select.specOf)
+  const fetchAll = Effect.forEach(specs, (spec) => Effect.flatMap(Select.resolve(spec, choice), Download.fetch), {
+    discard: true
+  })
+  const seedAll = Effect.gen(function* () {
+    const store = yield* PackageStore
+    const swarm = yield* Swarm
+    const stored = yield* store.list
+    yield* Effect.forEach(
+      stored,
+      (release) => Effect.flatMap(store.open(release), (content) => swarm.seed(release.torrent, content)),
+      { concurrency: CONCURRENCY, discard: true }
+    )
+    return { stored, listen: String(swarm.address) }
+  })
+  return yield* Effect.gen(function* () {
+    yield* session.limited(fetchAll)
+    const { listen, stored } = yield* output.task("Announcing what is in the store", () => session.limited(seedAll))
+    yield* output.result({ seeding: stored.length, listen }, [
+      `Seeding ${stored.length === 1 ? "1 release" : `${stored.length} releases`} on ${listen}`,
+      ...stored.map((each) => `  ${Describe.label(each)}`)
+    ])
+    if (stored.length === 0) {
+      yield* output.note("The store is empty: name packages to fetch and seed, like: ls-cli seed semver@^7")
+    }
+    yield* output.note("Press Ctrl-C to stop.")
+    return yield* Effect.raceFirst(Republish.forever, output.stay)
+  }).pipe(Effect.scoped, Network.provide)
+})

@@ -1,0 +1,50 @@
+/** `ls-cli`: parses, runs, prints, and ends with the exit code that `docs/spec/errors.md` lists. */
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import * as Cause from "effect/Cause"
+import * as CliOutput from "effect/cli/CliOutput"
+import * as Command from "effect/cli/Command"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import { ExitCode } from "../protocol/core/Errors.ts"
+import * as Failure from "./Failure.ts"
+import * as Program from "./Program.ts"
+import { VERSION } from "./Version.ts"
+
+/** Wrong use is told on stderr by `Failure`; help that was asked for is a result. */
+const presenter: CliOutput.Presenter = {
+  present: (event) => (event._tag === "InvalidInvocation" ? Effect.void : CliOutput.defaultPresenter.present(event))
+}
+
+const main = (argv: ReadonlyArray<string>) => {
+  const json = argv.includes("--json")
+  let stays = false
+  const program = Program.make(() => (stays = true))
+
+  /** `undefined` where there is nothing to complain about: success, help, or being stopped after the work was done. */
+  const failureOf = (exit: Exit.Exit<unknown, unknown>): Failure.Failure | undefined => {
+    if (Exit.isSuccess(exit)) return undefined
+    const failure = Failure.fromCause(exit.cause)
+    return stays && failure?.exitCode === ExitCode.interrupted ? undefined : failure
+  }
+
+  Command.runWith(program, { version: VERSION })(argv).pipe(
+    Effect.provide(NodeServices.layer),
+    Effect.provideService(CliOutput.Presenter, presenter),
+    NodeRuntime.runMain({
+      disableErrorReporting: true,
+      // The last word is said here, since an interrupted fiber runs nothing that could say it.
+      teardown: (exit, onExit) => {
+        const failure = failureOf(exit)
+        if (failure === undefined) return onExit(ExitCode.ok)
+        process.stderr.write(`${Failure.render(failure, json)}\n`)
+        if (process.env["LIBRESEED_DEBUG"] === "1" && Exit.isFailure(exit)) {
+          process.stderr.write(`${Cause.pretty(exit.cause)}\n`)
+        }
+        onExit(failure.exitCode)
+      }
+    })
+  )
+}
+
+main(process.argv.slice(2))

@@ -1,0 +1,70 @@
+/**
+ * What a user asks for on a command line or in a file: `semver`, `semver@^7`, `@scope/x@1 || 2`,
+ * `name@latest`. One package by name and the range of versions that will do.
+ *
+ * npm's other specs (git, file, URL, alias, tags) name things outside this registry and are refused
+ * with a sentence that says so.
+ */
+import * as Option from "effect/Option"
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import { ExitCode } from "./Errors.ts"
+import * as PackageName from "./PackageName.ts"
+import * as Version from "./Version.ts"
+
+/** Longest name, `@` and longest range. */
+export const MAX_CHARS = PackageName.MAX_CHARS + 1 + Version.RANGE_MAX_CHARS
+
+/** Chars of a refused spec that its error repeats. */
+const SHOWN_CHARS = 80
+
+export interface PackageSpec {
+  readonly name: PackageName.PackageName
+  readonly range: Version.Range
+}
+
+/** `spec` is the text as given, cut to {@link SHOWN_CHARS}. */
+export class InvalidSpec extends Schema.TaggedError<InvalidSpec>()("InvalidSpec", {
+  spec: Schema.String,
+  problem: Schema.String,
+  hint: Schema.String
+}) {
+  readonly exitCode = ExitCode.usage
+  override get message(): string {
+    // Quoted by JSON, so that control characters cannot reach a terminal.
+    return `${JSON.stringify(this.spec)} ${this.problem}`
+  }
+}
+
+const HINT = "Write name, name@version or name@range, for example: semver, semver@7.5.0, semver@^7, @scope/name@latest"
+
+/** Texts that npm would take for something outside a registry: URLs, paths, archives, `owner/repository`. */
+const OUTSIDE =
+  /^(?:(?:git|https?|file|ftp|ssh|link|workspace|patch|portal|npm|github|gitlab|bitbucket|gist)[:+]|[a-z+]+:\/\/|git@|[.~]{0,2}[\\/]|[a-z]:[\\/]|[^@/]+\/|.*\.(?:tgz|tar\.gz|tar)$)/i
+
+/** Reads one spec; white space around it and after the `@` is not significant. `latest` is the newest that is no pre-release. */
+export const parse = (text: string): Result.Result<PackageSpec, InvalidSpec> => {
+  const spec = text.trim()
+  const fail = (problem: string, hint = HINT): Result.Result<never, InvalidSpec> =>
+    Result.fail(new InvalidSpec({ spec: text.slice(0, SHOWN_CHARS), problem, hint }))
+  if (spec.length > MAX_CHARS) return fail(`is longer than ${MAX_CHARS} characters`)
+  // The first character of a scoped name is an @, too.
+  const at = spec.indexOf("@", 1)
+  const name = at < 0 ? spec : spec.slice(0, at)
+  const wanted = at < 0 ? "latest" : spec.slice(at + 1).trim()
+  if (OUTSIDE.test(spec) || OUTSIDE.test(wanted)) {
+    return fail("points outside the registry: git, file and URL specs cannot be resolved here", HINT)
+  }
+  const parsedName = PackageName.parse(name)
+  if (Option.isNone(parsedName))
+    return fail(`does not begin with a package name: the name ${PackageName.problem(name)}`)
+  if (wanted === "") return fail("has nothing after the @", `Leave the @ away for the newest version: ${name}`)
+  const range = wanted === "latest" ? Option.some(Version.anyVersion) : Version.parseRange(wanted)
+  if (Option.isNone(range)) {
+    return fail("does not end in a semver version or range", `${HINT}. The only tag is latest.`)
+  }
+  return Result.succeed({ name: parsedName.value, range: range.value })
+}
+
+/** The spelling that {@link parse} reads back: `name@range`. */
+export const format = (spec: PackageSpec): string => `${spec.name}@${spec.range}`

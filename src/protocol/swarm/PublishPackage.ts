@@ -1,0 +1,136 @@
+/**
+ * From a packed package to a published release: manifest → torrent → store → seed → records.
+ *
+ * Nothing is announced before it is stored and seeded. Everything is derived from the tarball, the
+ * key and the release's date, so that publishing the same package again gives the same release.
+ */
+import * as Clock from "effect/Clock"
+import * as DateTime from "effect/DateTime"
+import * as Effect from "effect/Effect"
+import * as Base64 from "effect/encoding/Base64"
+import * as Hex from "effect/encoding/Hex"
+import * as Option from "effect/Option"
+import { sha256 } from "../core/Digest.ts"
+import { Hasher } from "../core/Hasher.ts"
+import type { KeyPair } from "../core/KeyPair.ts"
+import type { PackageName } from "../core/PackageName.ts"
+import * as PublicKey from "../core/PublicKey.ts"
+import type { Version } from "../core/Version.ts"
+import { RecordStore } from "../dht/RecordStore.ts"
+import * as Manifest from "../registry/Manifest.ts"
+import * as Publish from "../registry/Publish.ts"
+import type { Release } from "../registry/Release.ts"
+import { PackageStore, type StoredRelease } from "./PackageStore.ts"
+import * as PieceHasher from "./PieceHasher.ts"
+import { Swarm } from "./Swarm.ts"
+import * as Torrent from "./Torrent.ts"
+
+/** A package as it lies in its tarball. */
+export interface PackedPackage {
+  readonly name: PackageName
+  readonly version: Version
+  /** The tarball's bytes, never re-packed. */
+  readonly tarball: Uint8Array
+  readonly files: Manifest.Manifest["files"]
+  readonly metadata: Partial<Pick<Manifest.Manifest, keyof typeof Manifest.Metadata>>
+}
+
+const digest = Effect.fnUntraced(function* (algorithm: "sha256" | "sha512", bytes: Uint8Array) {
+  const hash = (yield* Hasher).start(algorithm)
+  hash.update(bytes)
+  return hash.digest()
+})
+
+const manifestOf = Effect.fnUntraced(function* (
+  packed: PackedPackage,
+  publisher: PublicKey.PublicKey,
+  timestamp: number
+) {
+  const manifest: Manifest.Manifest = {
+    ...packed.metadata,
+    protocol: Manifest.PROTOCOL,
+    name: packed.name,
+    version: packed.version,
+    publisher: PublicKey.toBase64(publisher),
+    tarball: {
+      sha256: Hex.encode(yield* digest("sha256", packed.tarball)),
+      sha512: `sha512-${Base64.encode(yield* digest("sha512", packed.tarball))}`,
+      size: packed.tarball.length
+    },
+    files: packed.files,
+    contentHash: Manifest.contentHash(packed.files),
+    createdAt: DateTime.formatIso(DateTime.makeUnsafe(timestamp))
+  }
+  return yield* Manifest.toBytes(manifest)
+})
+
+const torrentOf = Effect.fnUntraced(function* (packed: PackedPackage, manifest: Uint8Array) {
+  const hasher = yield* Hasher
+  const pieceLength = Torrent.pieceLengthFor(manifest.length + packed.tarball.length)
+  const pieces = PieceHasher.make(pieceLength, () => hasher.start("sha1"))
+  pieces.update(manifest)
+  pieces.update(packed.tarball)
+  return Torrent.make({
+    name: packed.name,
+    version: packed.version,
+    manifestLength: manifest.length,
+    tarballLength: packed.tarball.length,
+    pieces: pieces.digest()
+  })
+})
+
+/** What would be published: nothing is written and nobody is told. Fails with `VersionExists` where that would be refused. */
+export const prepare = Effect.fn("PublishPackage.prepare")(function* (keyPair: KeyPair, packed: PackedPackage) {
+  const existing = yield* Publish.existing(keyPair.publicKey, packed.name, packed.version)
+  const timestamp = Option.isSome(existing) ? existing.value.value.t : yield* Clock.currentTimeMillis
+  const manifest = yield* manifestOf(packed, keyPair.publicKey, timestamp)
+  const torrent = yield* torrentOf(packed, manifest)
+  const release: Release = {
+    n: packed.name,
+    v: packed.version,
+    m: sha256(manifest),
+    h: yield* digest("sha256", packed.tarball),
+    ih: torrent.infohash,
+    s: [manifest.length, packed.tarball.length],
+    ...(Torrent.pieceCount(torrent) <= Torrent.PIECES_INLINE_MAX ? { p: torrent.pieces } : {}),
+    t: timestamp
+  }
+  yield* Publish.refuseOther(existing, release)
+  return { manifest, torrent, release }
+})
+
+/**
+ * Stores, seeds and publishes. The package is seeded until the scope closes, and its records are
+ * remembered so that they can be put again.
+ */
+export const publishPackage = Effect.fn("PublishPackage.publishPackage")(function* (
+  keyPair: KeyPair,
+  packed: PackedPackage
+) {
+  const { manifest, release, torrent } = yield* prepare(keyPair, packed)
+  const stored: StoredRelease = { publisher: keyPair.publicKey, release, torrent }
+  const content = yield* keep(stored, manifest, packed.tarball)
+  const swarm = yield* Swarm
+  yield* swarm.seed(torrent, content)
+  const publication = yield* Publish.publish(keyPair, release)
+  const records = yield* RecordStore
+  yield* Effect.forEach(publication.records, records.remember, { discard: true })
+  return { ...stored, release: publication.release }
+})
+
+const keep = Effect.fnUntraced(function* (stored: StoredRelease, manifest: Uint8Array, tarball: Uint8Array) {
+  const store = yield* PackageStore
+  const { n: name, v: version, ih } = stored.release
+  const known = yield* store.find(stored.publisher, name, version)
+  if (Option.isNone(known) || Hex.encode(known.value.release.ih) !== Hex.encode(ih)) {
+    yield* Effect.scoped(
+      Effect.gen(function* () {
+        const staged = yield* store.stage(stored.torrent)
+        yield* staged.write(stored.torrent.manifest.offset, manifest)
+        yield* staged.write(stored.torrent.tarball.offset, tarball)
+      })
+    )
+    yield* store.commit(stored)
+  }
+  return yield* store.open(stored)
+})

@@ -1,0 +1,54 @@
+/**
+ * Everything a program needs to take part: keys and stores under a home directory, a DHT node over
+ * UDP and a swarm over TCP.
+ */
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as NodeHasher from "./crypto/NodeHasher.ts"
+import * as MainlineDht from "./dht/MainlineDht.ts"
+import * as RememberedNodes from "./dht/RememberedNodes.ts"
+import * as OfflineNode from "./OfflineNode.ts"
+import * as FileObservations from "./store/FileObservations.ts"
+import * as FilePackageStore from "./store/FilePackageStore.ts"
+import * as FileRecordStore from "./store/FileRecordStore.ts"
+import * as TorrentStreamSwarm from "./swarm/TorrentStreamSwarm.ts"
+
+export interface Options {
+  /** Home directory, such as `~/.libreseed` (already expanded). */
+  readonly home: string
+  /** IPv4 address to bind, for UDP and TCP alike. */
+  readonly host: string
+  /** Port for both; 0 takes free ones. */
+  readonly port: number
+  /** `host:port` of DHT nodes to start from. */
+  readonly bootstrap: ReadonlyArray<string>
+  /** Whether to start from the nodes of last time too, and to remember those met this time. */
+  readonly remembersNodes?: boolean | undefined
+}
+
+const stores = (options: Pick<Options, "home">) =>
+  Layer.mergeAll(FilePackageStore.layer, FileRecordStore.layer, FileObservations.layer, NodeHasher.layer).pipe(
+    Layer.provideMerge(OfflineNode.keystore(options))
+  )
+
+const dht = (given: Options) => {
+  const options = { ...given, readOnly: true }
+  return given.remembersNodes === true
+    ? Layer.unwrap(
+        Effect.map(RememberedNodes.load, (remembered) =>
+          MainlineDht.layer({
+            ...options,
+            bootstrap: [...options.bootstrap, ...remembered],
+            onClose: RememberedNodes.save
+          })
+        )
+      )
+    : MainlineDht.layer(options)
+}
+
+/** A whole node. Building it opens the sockets; what it does on the network starts with its first use. */
+export const layer = (options: Options) =>
+  TorrentStreamSwarm.layer({ host: options.host, port: options.port }).pipe(
+    Layer.provideMerge(dht(options)),
+    Layer.provideMerge(stores(options))
+  )

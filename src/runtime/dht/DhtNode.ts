@@ -1,0 +1,83 @@
+/**
+ * One bittorrent-dht node behind a guarded socket, opened and closed with a scope.
+ *
+ * The library has traps that this file and `MainlineDht` step around: it binds every interface
+ * unless told otherwise, and dies of one malformed packet without the guard.
+ */
+import Client from "bittorrent-dht"
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import { Ed25519 } from "../../protocol/core/Ed25519.ts"
+import { DhtError, SocketFailed } from "../../protocol/dht/DhtError.ts"
+import * as GuardedSocket from "./GuardedSocket.ts"
+
+/** How long a node may take to answer one query, in ms. On today's Mainline most answers come within half of it. */
+export const QUERY_TIMEOUT_MS = 1000
+
+export interface Options {
+  /** IPv4 address to bind. */
+  readonly host: string
+  /** UDP port; 0 takes a free one. */
+  readonly port: number
+  /** `host:port` of nodes to start from; host names are resolved. */
+  readonly bootstrap: ReadonlyArray<string>
+  readonly queryTimeoutMs?: number | undefined
+  /**
+   * Take no place in the routing tables of others (BEP 43). A host that is up for one command, or
+   * cannot be reached from outside, would only be a dead end there. It still answers who asks it.
+   */
+  readonly readOnly?: boolean | undefined
+}
+
+export interface DhtNode {
+  readonly client: Client
+  readonly socket: GuardedSocket.GuardedSocket
+  /** The address that was bound. */
+  readonly host: string
+  readonly port: number
+}
+
+const isWildcard = (host: string): boolean => host === "0.0.0.0"
+
+/** Succeeds when the socket is bound. The node is not bootstrapped yet; its first query will do that. */
+export const make = Effect.fnUntraced(function* (options: Options) {
+  const ed25519 = yield* Ed25519
+  const clock = yield* Clock.Clock
+  const socket = GuardedSocket.make({
+    host: options.host,
+    verify: ed25519.verify,
+    now: () => clock.currentTimeMillisUnsafe(),
+    readOnly: options.readOnly
+  })
+  const client = yield* Effect.acquireRelease(
+    Effect.sync(
+      () =>
+        new Client({
+          socket,
+          verify: socket.verify,
+          bootstrap: options.bootstrap.length === 0 ? false : options.bootstrap,
+          timeout: options.queryTimeoutMs ?? QUERY_TIMEOUT_MS,
+          // A node that is asked for peers answers from its own store too, where it must have its own address.
+          ...(isWildcard(options.host) ? {} : { host: options.host })
+        })
+    ),
+    (client) => Effect.callback<void>((resume) => client.destroy(() => resume(Effect.void)))
+  )
+  yield* Effect.callback<void, DhtError>((resume) => {
+    client.on("error", (error) => {
+      const address = `${options.host}:${options.port}`
+      resume(Effect.fail(new DhtError({ reason: new SocketFailed({ address, problem: error.message }) })))
+    })
+    client.listen(options.port, options.host, () => resume(Effect.void))
+  })
+  return { client, socket, host: options.host, port: client.address().port } satisfies DhtNode
+})
+
+/** Waits until the node has looked for its neighbours; with unreachable bootstrap nodes that takes a query timeout. */
+export const ready = ({ client }: DhtNode): Effect.Effect<void> =>
+  Effect.callback<void>((resume) => {
+    if (client.ready) return resume(Effect.void)
+    const done = () => resume(Effect.void)
+    client.once("ready", done)
+    return Effect.sync(() => client.off("ready", done))
+  })

@@ -1,0 +1,120 @@
+/**
+ * The messages of the DHT's wire protocol (KRPC, BEP 5) in the shapes that {@link KrpcGuard} lets
+ * through, and how they are written down again.
+ *
+ * What a stranger sent is never handed on as it came: only known fields, each checked, are encoded
+ * afresh, so that no two parsers can read one datagram differently.
+ */
+import * as Bencode from "../../protocol/core/Bencode.ts"
+
+/** Node ids, infohashes and targets are SHA-1 sized (BEP 5 "Overview"). */
+export const NODE_ID_BYTES = 20
+
+/** A node in `nodes`: id, IPv4 address, port (BEP 5 "Contact Encoding"). */
+export const COMPACT_NODE_BYTES = 26
+
+/** A peer in `values`: IPv4 address, port (BEP 5 "Contact Encoding"). */
+export const COMPACT_PEER_BYTES = 6
+
+/** What fits an Ethernet frame after the IPv4 and UDP headers: 1,500 − 20 − 8 bytes. Longer replies are trimmed. */
+export const UNFRAGMENTED_BYTES = 1_472
+
+/** Twice the K of BEP 5: what a lookup needs; a longer list only floods the routing table. */
+export const NODES_MAX = 16
+
+/** As many peers as fit one unfragmented reply: 128 × 8 bytes of bencode. */
+export const VALUES_MAX = 128
+
+/** The methods of BEP 5 and BEP 44 that the library answers. */
+export type Method = "ping" | "find_node" | "get_peers" | "announce_peer" | "get" | "put"
+
+/** KRPC error codes: BEP 5 "Errors" (201–204), BEP 44 "Errors" (205–302). */
+export const ErrorCode = {
+  generic: 201,
+  protocol: 203,
+  methodUnknown: 204,
+  valueTooBig: 205,
+  invalidSignature: 206,
+  saltTooBig: 207,
+  casMismatch: 301,
+  seqTooLow: 302
+} as const
+
+export type ErrorCode = (typeof ErrorCode)[keyof typeof ErrorCode]
+
+export interface Query {
+  readonly _tag: "Query"
+  readonly transactionId: Uint8Array
+  readonly method: Method
+  /** The sender's node id, 20 bytes. */
+  readonly id: Uint8Array
+  /** Whether the sender must stay out of the routing table: it is read-only (BEP 43), or has no need to be added. */
+  readonly unlisted: boolean
+  /** Checked arguments, without `id`. */
+  readonly args: Bencode.Dictionary
+}
+
+export interface Response {
+  readonly _tag: "Response"
+  readonly transactionId: Uint8Array
+  /** Checked return values, `id` among them. */
+  readonly values: Bencode.Dictionary
+}
+
+export interface Failure {
+  readonly _tag: "Failure"
+  readonly transactionId: Uint8Array
+  readonly code: number
+  readonly text: Uint8Array
+}
+
+export type Message = Query | Response | Failure
+
+const EMPTY = new Uint8Array(0)
+const QUERY = Bencode.utf8("q")
+const RESPONSE = Bencode.utf8("r")
+const FAILURE = Bencode.utf8("e")
+const METHOD: { readonly [M in Method]: Uint8Array } = {
+  ping: Bencode.utf8("ping"),
+  find_node: Bencode.utf8("find_node"),
+  get_peers: Bencode.utf8("get_peers"),
+  announce_peer: Bencode.utf8("announce_peer"),
+  get: Bencode.utf8("get"),
+  put: Bencode.utf8("put")
+}
+
+const bodyOf = (message: Message): Bencode.Dictionary => {
+  switch (message._tag) {
+    case "Query":
+      // The library adds to its routing table only senders with an id of 20 bytes; an empty id is answered and not added.
+      return {
+        a: { ...message.args, id: message.unlisted ? EMPTY : message.id },
+        q: METHOD[message.method],
+        y: QUERY
+      }
+    case "Response":
+      return { r: message.values, y: RESPONSE }
+    case "Failure":
+      return { e: [message.code, message.text], y: FAILURE }
+  }
+}
+
+/** The datagram that the library gets to see. `transactionId` replaces the message's own. */
+export const encode = (message: Message, transactionId = message.transactionId): Uint8Array =>
+  Bencode.encode({ ...bodyOf(message), t: transactionId })
+
+export const encodeFailure = (transactionId: Uint8Array, code: number, text: string): Uint8Array =>
+  encode({ _tag: "Failure", transactionId, code, text: Bencode.utf8(text) })
+
+export const encodeResponse = (transactionId: Uint8Array, values: Bencode.Dictionary): Uint8Array =>
+  encode({ _tag: "Response", transactionId, values })
+
+export const isBytes = (value: Bencode.Value | undefined): value is Uint8Array => value instanceof Uint8Array
+
+export const isBytesOfLength = (value: Bencode.Value | undefined, length: number): value is Uint8Array =>
+  isBytes(value) && value.length === length
+
+export const isList = (value: Bencode.Value | undefined): value is ReadonlyArray<Bencode.Value> => Array.isArray(value)
+
+export const isDictionary = (value: Bencode.Value | undefined): value is Bencode.Dictionary =>
+  typeof value === "object" && !isBytes(value) && !isList(value)

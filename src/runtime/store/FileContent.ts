@@ -1,0 +1,94 @@
+/** The two files of a release's torrent as one run of bytes. */
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as Path from "effect/Path"
+import * as Semaphore from "effect/Semaphore"
+import { type Content, StorageFailed } from "../../protocol/swarm/Content.ts"
+import type { Torrent, TorrentFile } from "../../protocol/swarm/Torrent.ts"
+import { problemOf } from "./PlatformProblem.ts"
+
+interface Part {
+  readonly file: TorrentFile
+  readonly location: string
+  readonly handle: FileSystem.File
+  /** A file's position is shared, so moving it and writing there must not be torn apart. */
+  readonly writing: Semaphore.Semaphore
+}
+
+/** The stretch of `[offset, offset + length)` that lies in `file`, relative to the file; `undefined` when there is none. */
+const overlap = (file: TorrentFile, offset: number, length: number) => {
+  const from = Math.max(offset, file.offset)
+  const to = Math.min(offset + length, file.offset + file.length)
+  return from < to ? { inFile: from - file.offset, inRange: from - offset, length: to - from } : undefined
+}
+
+/**
+ * Opens (`r`) or makes (`r+`, files are created where missing) the torrent's files in `directory`
+ * until the scope closes.
+ */
+export const open = Effect.fnUntraced(function* (directory: string, torrent: Torrent, access: "read" | "write") {
+  const fs = yield* FileSystem.FileSystem
+  const path = yield* Path.Path
+  const failed = (location: string, operation: string) => (error: Parameters<typeof problemOf>[0]) =>
+    new StorageFailed({ location, operation, problem: problemOf(error) })
+
+  const openPart = Effect.fnUntraced(function* (file: TorrentFile) {
+    const location = path.join(directory, file.path)
+    const openFile =
+      access === "read"
+        ? fs.open(location, { flag: "r" })
+        : fs.open(location, { flag: "r+" }).pipe(
+            Effect.catchIf(
+              (error) => error.reason._tag === "NotFound",
+              () => fs.open(location, { flag: "wx+", mode: 0o600 })
+            )
+          )
+    const handle = yield* openFile.pipe(Effect.mapError(failed(location, "open")))
+    return { file, location, handle, writing: yield* Semaphore.make(1) } satisfies Part
+  })
+  const parts = [yield* openPart(torrent.manifest), yield* openPart(torrent.tarball)]
+
+  const readPart = Effect.fnUntraced(function* (part: Part, at: number, into: Uint8Array) {
+    for (let filled = 0; filled < into.length;) {
+      const count = yield* part.handle
+        .read(into.subarray(filled), { position: BigInt(at + filled) })
+        .pipe(Effect.mapError(failed(part.location, "read")))
+      if (count === 0) {
+        return yield* new StorageFailed({ location: part.location, operation: "read", problem: "the file ends early" })
+      }
+      filled += count
+    }
+  })
+
+  return {
+    read: Effect.fnUntraced(function* (offset, length) {
+      const out = new Uint8Array(length)
+      for (const part of parts) {
+        const stretch = overlap(part.file, offset, length)
+        if (stretch === undefined) continue
+        const { inFile, inRange, length: count } = stretch
+        yield* readPart(part, inFile, out.subarray(inRange, inRange + count))
+      }
+      return out
+    }),
+    write: Effect.fnUntraced(function* (offset, bytes) {
+      for (const part of parts) {
+        const stretch = overlap(part.file, offset, bytes.length)
+        if (stretch === undefined) continue
+        const { inFile, inRange, length } = stretch
+        yield* part.handle
+          .seek(BigInt(inFile), "start")
+          .pipe(
+            Effect.andThen(part.handle.writeAll(bytes.subarray(inRange, inRange + length))),
+            Effect.mapError(failed(part.location, "write")),
+            part.writing.withPermits(1)
+          )
+      }
+    })
+  } satisfies Content
+})
+
+export const sync = Effect.fnUntraced(function* (location: string) {
+  const fs = yield* FileSystem.FileSystem
+  yield* Effect.scoped(Effect.flatMap(fs.open(location, { flag: "r+" }), (file) => file.sync))
+})

@@ -1,0 +1,75 @@
+/** Records as files under `<home>/records`, one `<target>.record` each, in their envelope form. */
+import type { SecureRandom } from "effect/crypto/SecureRandom"
+import * as Effect from "effect/Effect"
+import * as Hex from "effect/encoding/Hex"
+import * as FileSystem from "effect/FileSystem"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Path from "effect/Path"
+import { Ed25519 } from "../../protocol/core/Ed25519.ts"
+import * as Record from "../../protocol/dht/Record.ts"
+import { RecordStore, RecordStoreError } from "../../protocol/dht/RecordStore.ts"
+import * as AtomicFile from "./AtomicFile.ts"
+import { Home } from "./Home.ts"
+import { isNotFound, problemOf } from "./PlatformProblem.ts"
+
+const EXTENSION = ".record"
+
+/** Files read at a time when all are listed. */
+const READ_CONCURRENCY = 16
+
+export const layer: Layer.Layer<RecordStore, never, Home | Ed25519 | SecureRandom | FileSystem.FileSystem | Path.Path> =
+  Layer.effect(
+    RecordStore,
+    Effect.gen(function* () {
+      const { records } = yield* Home
+      const fs = yield* FileSystem.FileSystem
+      const path = yield* Path.Path
+      const ed25519 = yield* Ed25519
+      const context = yield* Effect.context<FileSystem.FileSystem | Path.Path | SecureRandom>()
+      const failed = (problem: string) => new RecordStoreError({ location: records, problem })
+
+      /** A damaged record is as good as none: it is signed, so it cannot mislead, and it can be fetched again. */
+      const readFile = (file: string) =>
+        fs.readFile(path.join(records, file)).pipe(
+          Effect.matchEffect({
+            onFailure: (error) =>
+              isNotFound(error) ? Effect.succeed(Option.none<Record.Record>()) : Effect.fail(failed(problemOf(error))),
+            onSuccess: (bytes) =>
+              Effect.option(Record.fromBytes(bytes, file).pipe(Effect.provideService(Ed25519, ed25519)))
+          })
+        )
+
+      const fileOf = (publicKey: Uint8Array, salt: Uint8Array) =>
+        Hex.encode(Record.targetOf(publicKey, salt)) + EXTENSION
+
+      return RecordStore.of({
+        remember: Effect.fnUntraced(function* (record) {
+          const file = fileOf(record.publicKey, record.salt)
+          const known = yield* readFile(file)
+          if (Option.isSome(known) && Record.newer(known.value, record) === known.value) return
+          yield* fs.makeDirectory(records, { recursive: true, mode: AtomicFile.PRIVATE_DIRECTORY_MODE }).pipe(
+            Effect.andThen(AtomicFile.replace(path.join(records, file), Record.toBytes(record))),
+            Effect.provideContext(context),
+            Effect.mapError((error) => failed(problemOf(error)))
+          )
+        }),
+        find: (publicKey, salt) => readFile(fileOf(publicKey, salt)),
+        all: Effect.gen(function* () {
+          const files = yield* fs
+            .readDirectory(records)
+            .pipe(
+              Effect.catch((error) =>
+                isNotFound(error) ? Effect.succeed<Array<string>>([]) : Effect.fail(failed(problemOf(error)))
+              )
+            )
+          const found = yield* Effect.forEach(
+            files.filter((file) => file.endsWith(EXTENSION)),
+            readFile,
+            { concurrency: READ_CONCURRENCY }
+          )
+          return found.flatMap(Option.toArray)
+        })
+      })
+    })
+  )

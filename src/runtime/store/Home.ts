@@ -1,0 +1,39 @@
+/** Where a user's keys, packages and memory of the network lie: `~/.libreseed` unless told otherwise. */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Path from "effect/Path"
+
+export interface Home {
+  readonly directory: string
+  readonly keys: string
+  /** Verified releases, a directory each. */
+  readonly packages: string
+  /** Releases that are still arriving. */
+  readonly downloads: string
+  /** Records that are kept alive. */
+  readonly records: string
+  /** When which publisher was first seen under a name. */
+  readonly observations: string
+  /** DHT nodes remembered from last time. */
+  readonly nodes: string
+}
+
+export const Home = Context.Service<Home>("@libreseed/protocol/runtime/Home")
+
+export const layer = (directory: string): Layer.Layer<Home, never, Path.Path> =>
+  Layer.effect(
+    Home,
+    Effect.map(Path.Path, (path) => {
+      const root = path.resolve(directory)
+      return {
+        directory: root,
+        keys: path.join(root, "keys"),
+        packages: path.join(root, "packages"),
+        downloads: path.join(root, "downloads"),
+        records: path.join(root, "records"),
+        observations: path.join(root, "observations.json"),
+        nodes: path.join(root, "nodes.json")
+      }
+    })
+  )

@@ -1,0 +1,16 @@
+/** One line, for people, about why the operating system refused: `ENOSPC: no space left on device`. */
+import * as Predicate from "effect/Predicate"
+import type { PlatformError } from "effect/PlatformError"
+
+export const problemOf = (error: PlatformError): string => {
+  const cause = error.cause
+  if (Predicate.hasProperty(cause, "code") && Predicate.hasProperty(cause, "message")) {
+    const message = String(cause.message)
+    return message.startsWith(String(cause.code)) ? message : `${String(cause.code)}: ${message}`
+  }
+  return error.message
+}
+
+export const isNotFound = (error: PlatformError): boolean => error.reason._tag === "NotFound"
+
+export const isAlreadyThere = (error: PlatformError): boolean => error.reason._tag === "AlreadyExists"

@@ -1,0 +1,192 @@
+/**
+ * The peers of one download: addresses are dialled, a bounded number at a time, again after a pause
+ * when a connection ends, and given up after a few fruitless attempts. Banned ones are left alone.
+ */
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as FiberMap from "effect/FiberMap"
+import * as Latch from "effect/Latch"
+import * as Schedule from "effect/Schedule"
+import type * as Scope from "effect/Scope"
+import * as Semaphore from "effect/Semaphore"
+import type { Infohash } from "../../protocol/core/Infohash.ts"
+import type { PeerAddress } from "../../protocol/core/PeerAddress.ts"
+import { Bans } from "./Bans.ts"
+import { mayDial } from "./DialRule.ts"
+import { dial, HandshakeFailed } from "./HandshakeExchange.ts"
+import type { OpenPeer, PeerConnection } from "./PeerConnection.ts"
+import { DIALLED_MAX, INCOMING_PER_TORRENT_MAX } from "./SwarmOptions.ts"
+import type { SwarmNode } from "./SwarmNode.ts"
+
+/** Pauses before an address is dialled again: 0.2 and 0.8 s. The next look-up may bring it back. */
+const RETRY = Schedule.exponential("200 millis", 4).pipe(Schedule.jittered, Schedule.upTo({ times: 2 }))
+/** Addresses of one download being dialled or waiting for their turn; a look-up may bring thousands. */
+export const ADDRESSES_MAX = 500
+/** With others waiting for their turn, a peer that gave nothing for so long makes room. */
+const USELESS_MS = Duration.toMillis("20 seconds")
+
+export class DownloadPeers {
+  readonly bans = new Bans()
+  readonly connections = new Set<PeerConnection>()
+  /** Whether a handshake with anyone has ever succeeded. */
+  reached = false
+  readonly #givers = new Set<string>()
+  readonly #node: SwarmNode
+  readonly #infohash: Infohash
+  readonly #dialers: FiberMap.FiberMap<string>
+  readonly #turns = Semaphore.makeUnsafe(DIALLED_MAX)
+  readonly #idle = Latch.makeUnsafe(true)
+  readonly #onConnection: (connection: PeerConnection) => void
+  /** Addresses whose peers broke the protocol: not dialled again by this download. */
+  readonly #broken = new Set<string>()
+  #live = 0
+  #waiting = 0
+
+  constructor(
+    node: SwarmNode,
+    infohash: Infohash,
+    dialers: FiberMap.FiberMap<string>,
+    onConnection: (connection: PeerConnection) => void
+  ) {
+    this.#node = node
+    this.#infohash = infohash
+    this.#dialers = dialers
+    this.#onConnection = onConnection
+  }
+
+  /** Whether nobody is connected and nobody is being dialled. */
+  get isIdle(): boolean {
+    return this.#live === 0
+  }
+
+  /** Whether anyone who has not been found to lie has sent a block. */
+  get hadHonest(): boolean {
+    const liars = new Set(this.bans.names)
+    return [...this.#givers].some((name) => !liars.has(name))
+  }
+
+  get awaitIdle(): Effect.Effect<void> {
+    return this.#idle.await
+  }
+
+  mayAccept(host: string): boolean {
+    const incoming = [...this.connections].filter((connection) => connection.peer.incoming).length
+    return incoming < INCOMING_PER_TORRENT_MAX && this.bans.mayAccept(host)
+  }
+
+  /** Takes on a connection with finished handshakes. */
+  connect(peer: OpenPeer): PeerConnection {
+    const connection = this.#node.adopt(peer)
+    this.reached = true
+    this.connections.add(connection)
+    this.#enter()
+    connection.onClosed(() => {
+      this.connections.delete(connection)
+      if (connection.wire.downloaded > 0) this.#givers.add(connection.name)
+      this.#leave()
+    })
+    this.#onConnection(connection)
+    return connection
+  }
+
+  /** Bans a peer that was proven to lie, and ends its connections. */
+  ban(liar: PeerConnection): void {
+    this.bans.ban(liar.peer)
+    liar.fault("corrupt bytes")
+    for (const connection of this.connections) {
+      if (connection.peer.incoming && !this.bans.mayAccept(connection.peer.host)) connection.close()
+    }
+  }
+
+  /** Dials what may be dialled and is not yet. */
+  offer(addresses: Iterable<PeerAddress>): Effect.Effect<void> {
+    const { address, settings } = this.#node
+    const own = { host: address.host, port: address.port, allowPrivatePeers: settings.allowPrivatePeers }
+    return Effect.forEach(
+      addresses,
+      (peer) =>
+        mayDial(peer, own) && this.#isWelcome(peer) && this.#live < ADDRESSES_MAX
+          ? FiberMap.run(this.#dialers, String(peer), this.#dialer(peer), { onlyIfMissing: true })
+          : Effect.void,
+      { discard: true }
+    )
+  }
+
+  /** Lets waiting addresses have the turn of peers that give nothing. */
+  makeRoom(now: number): void {
+    if (this.#waiting === 0) return
+    for (const connection of this.connections) {
+      if (!connection.peer.incoming && now - connection.wire.lastBlockAt > USELESS_MS) connection.close()
+    }
+  }
+
+  closeAll(): void {
+    for (const connection of this.connections) connection.close()
+  }
+
+  #isWelcome(address: PeerAddress): boolean {
+    return this.bans.mayDial(address) && !this.#broken.has(String(address))
+  }
+
+  #enter(): void {
+    this.#live++
+    this.#idle.closeUnsafe()
+  }
+
+  #leave(): void {
+    if (--this.#live === 0) this.#idle.openUnsafe()
+  }
+
+  /** One address, until it is given up. */
+  #dialer(address: PeerAddress): Effect.Effect<void> {
+    const { peerId, settings, address: own } = this.#node
+    const localAddress = own.host === "0.0.0.0" ? undefined : own.host
+    const once = Effect.gen({ self: this }, function* () {
+      if (!this.#isWelcome(address)) return
+      const peer = yield* dial({ address, localAddress, infohash: this.#infohash, peerId }).pipe(
+        Effect.timeoutOrElse({
+          duration: settings.handshakeTimeout,
+          orElse: () => new HandshakeFailed({ peer: String(address), problem: "it does not answer" })
+        })
+      )
+      const connection = this.connect(peer)
+      yield* Effect.callback<void>((resume) => connection.onClosed(() => resume(Effect.void)))
+      if (connection.faulted) this.#broken.add(String(address))
+      if (this.#isWelcome(address)) return yield* new HandshakeFailed({ peer: String(address), problem: "it left" })
+    })
+    const inTurn = Effect.suspend(() => {
+      this.#waiting++
+      let waiting = true
+      const start = () => {
+        if (waiting) this.#waiting--
+        waiting = false
+      }
+      return this.#turns.withPermit(Effect.andThen(Effect.sync(start), once)).pipe(Effect.ensuring(Effect.sync(start)))
+    })
+    return Effect.suspend(() => {
+      this.#enter()
+      return inTurn.pipe(
+        Effect.tapError((error) => Effect.logDebug(error.message)),
+        Effect.retry(RETRY),
+        Effect.ignore,
+        Effect.ensuring(Effect.sync(() => this.#leave()))
+      )
+    })
+  }
+}
+
+/** Dialling ends with the scope, and so do the connections. */
+export const make = Effect.fnUntraced(function* (
+  node: SwarmNode,
+  infohash: Infohash,
+  onConnection: (connection: PeerConnection) => void
+): Effect.fn.Return<DownloadPeers, never, Scope.Scope> {
+  const dialers = yield* FiberMap.make<string>()
+  const peers = new DownloadPeers(node, infohash, dialers, onConnection)
+  yield* Effect.addFinalizer(() => Effect.sync(() => peers.closeAll()))
+  yield* node.register(infohash, {
+    mayAccept: (host) => peers.mayAccept(host),
+    accept: (peer) => void peers.connect(peer)
+  })
+  return peers
+})

@@ -1,0 +1,55 @@
+/**
+ * The first 68 bytes on a peer connection (BEP 3): the protocol's name, eight reserved bytes whose
+ * bit 20 from the right announces the extension protocol (BEP 10), the infohash and the peer's id.
+ */
+import * as Option from "effect/Option"
+import * as Infohash from "../../protocol/core/Infohash.ts"
+
+export const HANDSHAKE_BYTES = 68
+export const PEER_ID_BYTES = 20
+
+/** "\x13BitTorrent protocol" (BEP 3). */
+const PROTOCOL = Buffer.from("\u0013BitTorrent protocol", "latin1")
+const INFOHASH_AT = PROTOCOL.length + 8
+const PEER_ID_AT = INFOHASH_AT + Infohash.INFOHASH_BYTES
+
+/** BEP 10: the sixth reserved byte, mask 0x10. */
+const EXTENDED_AT = PROTOCOL.length + 5
+const EXTENDED_MASK = 0x10
+
+export interface Handshake {
+  readonly infohash: Infohash.Infohash
+  /** 20 bytes. */
+  readonly peerId: Uint8Array
+  /** Whether the peer speaks the extension protocol (BEP 10). */
+  readonly extended: boolean
+}
+
+/** 68 bytes that announce the extension protocol and no other. */
+export const encode = (infohash: Infohash.Infohash, peerId: Uint8Array): Uint8Array => {
+  const bytes = new Uint8Array(HANDSHAKE_BYTES)
+  bytes.set(PROTOCOL)
+  bytes[EXTENDED_AT] = EXTENDED_MASK
+  bytes.set(infohash, INFOHASH_AT)
+  bytes.set(peerId, PEER_ID_AT)
+  return bytes
+}
+
+/** Whether `bytes` can be how a handshake begins: a stranger speaking another protocol is told apart at once. */
+export const isPrefix = (bytes: Uint8Array): boolean => {
+  const length = Math.min(bytes.length, PROTOCOL.length)
+  return PROTOCOL.subarray(0, length).equals(bytes.subarray(0, length))
+}
+
+/** `None` unless there are 68 bytes that begin with the protocol's name. */
+export const decode = (bytes: Uint8Array): Option.Option<Handshake> =>
+  bytes.length !== HANDSHAKE_BYTES || !isPrefix(bytes)
+    ? Option.none()
+    : Option.map(
+        Infohash.fromBytes(Uint8Array.prototype.slice.call(bytes, INFOHASH_AT, PEER_ID_AT)),
+        (infohash): Handshake => ({
+          infohash,
+          peerId: Uint8Array.prototype.slice.call(bytes, PEER_ID_AT),
+          extended: (bytes[EXTENDED_AT]! & EXTENDED_MASK) !== 0
+        })
+      )

@@ -1,0 +1,134 @@
+/**
+ * A TCP connection after its handshake: socket → guard → wire, and back. Nothing that a peer sends
+ * and nothing that is thrown while it is handled gets past here; the worst is that this connection
+ * ends. Who dialled whom makes no difference, except for how the peer can be told apart again.
+ */
+import type { Socket } from "node:net"
+import { type Message, PeerWireGuard, type Shape } from "./PeerWireGuard.ts"
+import { PeerWire } from "./PeerWire.ts"
+
+/** A connection whose handshakes are exchanged. The socket is paused; `rest` is what came behind the handshake. */
+export interface OpenPeer {
+  readonly socket: Socket
+  readonly rest: Uint8Array
+  readonly host: string
+  readonly port: number
+  /** Whether the peer dialled us: then its port says nothing about where it listens. */
+  readonly incoming: boolean
+  /** Whether the peer speaks the extension protocol (BEP 10). */
+  readonly extended: boolean
+}
+
+export class PeerConnection {
+  readonly peer: OpenPeer
+  readonly wire: PeerWire
+  readonly name: string
+  /** Messages of the extension protocol (BEP 10). */
+  onExtended: (id: number, payload: Uint8Array) => void = () => {}
+  /** Time of the last message that was more than a keep-alive, or of the last bytes served, in ms. */
+  lastActiveAt: number
+  /** Whether the connection ended by the peer's fault. */
+  faulted = false
+  #closed = false
+  readonly #guard = new PeerWireGuard()
+  readonly #now: () => number
+  readonly #onProblem: (problem: string) => void
+  readonly #onClosed: Array<() => void> = []
+
+  /** `onProblem` is told why, when the connection ends by the peer's fault. `now` in ms. */
+  constructor(peer: OpenPeer, options: { readonly now: () => number; readonly onProblem: (problem: string) => void }) {
+    this.peer = peer
+    this.name = `${peer.host}:${peer.port}`
+    this.#now = options.now
+    this.#onProblem = options.onProblem
+    this.lastActiveAt = options.now()
+    const { socket } = peer
+    this.wire = new PeerWire(this.name, {
+      send: (...parts) => this.#send(parts),
+      pendingBytes: () => socket.writableLength,
+      close: () => this.close(),
+      fault: (problem) => this.fault(problem),
+      now: options.now
+    })
+    socket.once("close", () => this.close())
+    socket.once("end", () => this.close())
+    socket.on("drain", () => this.#guarded(() => this.wire.drained()))
+  }
+
+  get closed(): boolean {
+    return this.#closed
+  }
+
+  /** Begins to read. Listeners on the wire must stand before. */
+  start(): void {
+    const { rest, socket } = this.peer
+    if (socket.destroyed) return this.close()
+    if (rest.length > 0) this.#read(rest)
+    socket.on("data", (chunk: Buffer) => this.#read(chunk))
+    if (!this.#closed) socket.resume()
+  }
+
+  /** Tells the torrent once it is known; closes the connection of a peer that spoke of another one. */
+  fit(shape: Shape): void {
+    const problem = this.#guard.fit(shape)
+    if (problem !== undefined) this.fault(problem)
+  }
+
+  /** Runs once, when the connection has ended, whoever ended it. */
+  onClosed(listener: () => void): void {
+    if (this.#closed) listener()
+    else this.#onClosed.push(listener)
+  }
+
+  /** Ends the connection by the peer's fault. */
+  fault(problem: string): void {
+    if (this.#closed) return
+    this.faulted = true
+    this.#onProblem(problem)
+    this.close()
+  }
+
+  close(): void {
+    if (this.#closed) return
+    this.#closed = true
+    this.peer.socket.destroy()
+    try {
+      this.wire.destroy()
+    } finally {
+      for (const listener of this.#onClosed) listener()
+    }
+  }
+
+  #send(parts: ReadonlyArray<Uint8Array>): void {
+    const { socket } = this.peer
+    if (this.#closed || !socket.writable) return
+    this.lastActiveAt = this.#now()
+    socket.cork()
+    for (const part of parts) socket.write(part)
+    process.nextTick(() => socket.uncork())
+  }
+
+  #read(chunk: Uint8Array): void {
+    this.#guarded(() => {
+      const { messages, problem } = this.#guard.push(chunk)
+      if (messages.length > 0) this.lastActiveAt = this.#now()
+      for (const message of messages) this.#receive(message)
+      if (problem !== undefined) this.fault(problem)
+    })
+  }
+
+  #receive(message: Message): void {
+    if (this.#closed) return
+    if (message._tag === "Extended") this.onExtended(message.id, message.payload)
+    else this.wire.receive(message)
+  }
+
+  /** What listeners throw, the engine's among them, ends this connection and nothing else. */
+  #guarded(work: () => void): void {
+    try {
+      work()
+    } catch {
+      this.fault("message that was not survived")
+    }
+  }
+}

@@ -1,0 +1,20 @@
+/** What the parts of a peer connection share: a stretch of a piece, and the way out to the peer. */
+
+/** `offset` and `length` are bytes within the piece `index`. */
+export interface Block {
+  readonly index: number
+  readonly offset: number
+  readonly length: number
+}
+
+/** The connection's way out. */
+export interface Outlet {
+  readonly send: (...parts: ReadonlyArray<Uint8Array>) => void
+  /** Bytes that wait to be sent. */
+  readonly pendingBytes: () => number
+  readonly close: () => void
+  /** Closes by the peer's fault. */
+  readonly fault: (problem: string) => void
+  /** In ms. */
+  readonly now: () => number
+}

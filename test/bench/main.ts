@@ -1,0 +1,46 @@
+/**
+ * `npm run bench [-- name…] [--json]`: how fast the parts are, as ratios taken side by side in one
+ * run, and medians. Targets stand beside them; nothing here fails, because machines differ.
+ */
+import type { Compared } from "./Measure.ts"
+
+const benches = {
+  record: async () => (await import("./Records.ts")).records(),
+  resolve: async () => (await import("./Records.ts")).resolve(),
+  dht: async () => (await import("./Sockets.ts")).sockets(),
+  transfer: async () => (await import("./Transfers.ts")).transfers(),
+  start: async () => (await import("./Start.ts")).start()
+}
+
+type Name = keyof typeof benches
+const names = Object.keys(benches) as ReadonlyArray<Name>
+
+const args = process.argv.slice(2)
+const json = args.includes("--json")
+const asked = args.filter((argument) => !argument.startsWith("--"))
+const unknown = asked.filter((name) => !names.some((known) => known === name))
+if (unknown.length > 0) {
+  console.error(`There is no bench called ${unknown.join(", ")}; there are ${names.join(", ")}`)
+  process.exit(2)
+}
+
+const TARGETS: Readonly<Record<string, number>> = { resolve: 1.3, "dht.put": 1.1, "dht.get": 1.1, start: 3.5 }
+
+const isCompared = (value: unknown): value is Compared =>
+  typeof value === "object" && value !== null && "ratio" in value
+
+const describe = (label: string, value: unknown): ReadonlyArray<string> => {
+  if (isCompared(value)) {
+    const target = TARGETS[label] === undefined ? "" : `, target ${TARGETS[label]}`
+    return [`${label.padEnd(18)} ${value.ratio} ×  (${value.ms} ms beside ${value.baselineMs} ms${target})`]
+  }
+  if (typeof value !== "object" || value === null) return [`${label.padEnd(18)} ${String(value)}`]
+  return Object.entries(value).flatMap(([key, inner]) => describe(`${label}.${key}`, inner))
+}
+
+const results: Record<string, unknown> = {}
+for (const name of names.filter((each) => asked.length === 0 || asked.includes(each))) {
+  results[name] = await benches[name]()
+  if (!json) console.log(describe(name, results[name]).join("\n"))
+}
+if (json) console.log(JSON.stringify(results))

@@ -1,0 +1,159 @@
+import { execFileSync } from "node:child_process"
+import * as Fs from "node:fs"
+import * as Path from "node:path"
+import { afterAll, assert, beforeAll, describe, it } from "vitest"
+import * as LsCli from "./Commands.ts"
+
+/**
+ * Publisher, seeders and user as separate processes that know nothing of each other but one DHT
+ * node: what the README promises, command by command.
+ */
+describe("ls-cli as separate processes", { timeout: 60_000 }, () => {
+  let bootstrap = ""
+  let publisherKey = ""
+  const homes = {
+    publisher: LsCli.directory("publisher"),
+    seederA: LsCli.directory("seeder-a"),
+    seederB: LsCli.directory("seeder-b"),
+    user: LsCli.directory("user")
+  }
+  const as = (who: keyof typeof homes) => ["--home", homes[who], "--bootstrap", bootstrap, "--json"]
+
+  beforeAll(async () => {
+    const testnet = LsCli.start(["testnet", "--nodes", "20", "--json"])
+    const document = await testnet.document()
+    assert.deepStrictEqual(Object.keys(document), ["bootstrap", "nodes"])
+    assert.strictEqual(document["nodes"], 20)
+    bootstrap = String(document["bootstrap"])
+    assert.match(bootstrap, /^127\.0\.0\.1:\d+$/)
+
+    const made = await LsCli.run(["keys", "new", "--home", homes.publisher, "--json"])
+    assert.strictEqual(made.code, 0, made.stderr)
+    publisherKey = JSON.parse(made.stdout).publicKey
+
+    const publishing = LsCli.start(["publish", LsCli.installedPackage("semver"), "--seed", ...as("publisher")])
+    const published = await publishing.document()
+    assert.deepStrictEqual(Object.keys(published), ["name", "version", "publisher", "infohash", "sha256"])
+    assert.strictEqual(published["name"], "semver")
+    assert.strictEqual(published["publisher"], publisherKey)
+
+    const seeders = (["seederA", "seederB"] as const).map((who) => LsCli.start(["seed", "semver", ...as(who)]))
+    for (const seeder of seeders) {
+      const document = await seeder.document()
+      assert.deepStrictEqual(Object.keys(document), ["seeding", "listen"])
+      assert.strictEqual(document["seeding"], 1)
+      assert.match(String(document["listen"]), /^127\.0\.0\.1:\d+$/)
+    }
+    const gone = await publishing.stop()
+    assert.strictEqual(gone.code, 0, gone.stderr)
+  }, 60_000)
+
+  afterAll(LsCli.cleanUp)
+
+  it("finds, installs and imports a package after its publisher has gone", async () => {
+    const project = LsCli.directory("project")
+    const queried = await LsCli.run(["query", "semver", ...as("user")])
+    assert.strictEqual(queried.code, 0, queried.stderr)
+    const { publishers } = JSON.parse(queried.stdout)
+    assert.strictEqual(publishers.length, 1)
+    assert.deepStrictEqual(Object.keys(publishers[0]), ["publisher", "latestVersion", "firstSeen"])
+    assert.strictEqual(publishers[0].publisher, publisherKey)
+
+    const resolved = await LsCli.run(["resolve", "semver@^7", ...as("user")])
+    assert.strictEqual(resolved.code, 0, resolved.stderr)
+    assert.strictEqual(resolved.stderr, "")
+    assert.strictEqual(JSON.parse(resolved.stdout).publisher, publisherKey)
+
+    const installed = await LsCli.run(["install", "semver@^7", "--dir", project, ...as("user")])
+    assert.strictEqual(installed.code, 0, installed.stderr)
+    const document = JSON.parse(installed.stdout)
+    const { version } = JSON.parse(Fs.readFileSync(Path.join(LsCli.installedPackage("semver"), "package.json"), "utf8"))
+    assert.deepStrictEqual(document, {
+      dir: project,
+      installed: [{ name: "semver", version, publisher: publisherKey }]
+    })
+    assert.deepStrictEqual(Fs.readdirSync(Path.join(project, "node_modules")), ["semver"])
+
+    const program = Path.join(project, "program.mjs")
+    Fs.writeFileSync(program, `import semver from "semver"; console.log(semver.satisfies("7.1.2", "^7"))`)
+    assert.strictEqual(execFileSync(process.execPath, [program], { encoding: "utf8" }), "true\n")
+  })
+
+  it("installs again over what is there, for people and not only for programs", async () => {
+    const project = LsCli.directory("again")
+    const args = ["install", "semver", "--dir", project, "--home", homes.user, "--bootstrap", bootstrap]
+    for (const _ of [1, 2]) {
+      const { code, stderr, stdout } = await LsCli.run(args)
+      assert.strictEqual(code, 0, stderr)
+      assert.match(stdout, /^semver@\d+\.\d+\.\d+ {2}by \S{44}\nInstalled 1 package into /)
+      assert.notInclude(stdout + stderr, "\u001b", "no control characters without a terminal")
+      assert.match(stderr, /^Looking up semver: done in /)
+    }
+    assert.deepStrictEqual(Fs.readdirSync(Path.join(project, "node_modules")), ["semver"])
+  })
+
+  describe("says what is wrong, with an exit code of its own, and installs nothing", () => {
+    const cases: ReadonlyArray<readonly [string, ReadonlyArray<string>, number, string]> = [
+      ["an unknown name", ["semverr"], 3, "NameNotFound"],
+      ["no version in range", ["semver@^99"], 3, "VersionNotFound"],
+      ["a name that climbs out", ["../../etc"], 2, "InvalidSpec"],
+      ["a range that is none", ["semver@not a range"], 2, "InvalidSpec"],
+      ["a publisher that is no key", ["semver", "--publisher", "zzz"], 2, "InvalidArgument"],
+      ["a publisher of something else", ["semver", "--publisher", "e3".repeat(32)], 3, "PackageNotFound"],
+      ["an unknown policy", ["semver", "--policy", "best"], 2, "InvalidArgument"],
+      ["a flag that does not exist", ["semver", "--fast"], 2, "Usage"],
+      ["no spec at all", [], 2, "Usage"]
+    ]
+    for (const [title, args, code, tag] of cases) {
+      it(title, async () => {
+        const project = LsCli.directory("nothing")
+        const ended = await LsCli.run(["install", ...args, "--dir", project, ...as("user")])
+        assert.strictEqual(ended.code, code, ended.stderr)
+        assert.strictEqual(ended.stdout, "")
+        const { code: reported, hint, message } = LsCli.failure(ended)
+        assert.strictEqual(reported, tag)
+        assert.isAbove(message.length, 10)
+        assert.isAbove(hint.length, 10)
+        const left = Fs.existsSync(Path.join(project, "node_modules"))
+          ? Fs.readdirSync(Path.join(project, "node_modules"))
+          : []
+        assert.deepStrictEqual(left, [])
+      })
+    }
+
+    it("no DHT node", async () => {
+      const ended = await LsCli.run(["resolve", "semver", "--home", homes.user, "--bootstrap", "127.0.0.1:9", "--json"])
+      assert.strictEqual(ended.code, 5, ended.stderr)
+      assert.strictEqual(LsCli.failure(ended).code, "NoNodes")
+      assert.include(LsCli.failure(ended).message, "127.0.0.1:9")
+    })
+  })
+
+  describe("when nobody serves the bytes any more", () => {
+    let args: ReadonlyArray<string> = []
+    let project = ""
+
+    beforeAll(async () => {
+      const { code, stderr } = await LsCli.run(["publish", LsCli.installedPackage("ms"), ...as("publisher")])
+      assert.strictEqual(code, 0, stderr)
+      project = LsCli.directory("no-peers")
+      args = ["install", "ms", "--dir", project, ...as("user")]
+    })
+
+    it("says so in time", async () => {
+      const ended = await LsCli.run([...args, "--timeout", "3"])
+      assert.strictEqual(ended.code, 5, ended.stderr)
+      assert.include(["NoPeers", "DeadlineExceeded"], LsCli.failure(ended).code)
+    })
+
+    it("stops at once when it is interrupted, and leaves nothing behind", async () => {
+      const installing = LsCli.start(args.filter((argument) => argument !== "--json"))
+      await installing.says("Looking up ms: done")
+      const { code, stderr, stdout } = await installing.stop("SIGINT")
+      assert.strictEqual(code, 130, stderr)
+      assert.strictEqual(stdout, "")
+      assert.include(stderr, "Interrupted before the work was done")
+      assert.isFalse(Fs.existsSync(Path.join(project, "node_modules", "ms")))
+    })
+  })
+})

@@ -1,0 +1,125 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Option from "effect/Option"
+import * as Version from "../../../src/protocol/core/Version.ts"
+
+const v = (text: string): Version.Version => Option.getOrThrow(Version.parse(text))
+const r = (text: string): Version.Range => Option.getOrThrow(Version.parseRange(text))
+
+const padded = (chars: number): string => "1".padEnd(chars, " ")
+
+describe("Version", () => {
+  it("accepts semver 2.0", () => {
+    for (const text of [
+      "0.0.0",
+      "1.2.3",
+      "1.2.3-beta.1",
+      "1.0.0-0.3.7",
+      "1.0.0--",
+      "1.0.0+001",
+      "1.0.0-rc.1+sha.5",
+      "1.0.0-99999999999999999999",
+      `${2 ** 53 - 1}.0.0`
+    ]) {
+      assert.isTrue(Option.isSome(Version.parse(text)), text)
+    }
+  })
+
+  it("refuses prefixes, white space, leading zeros, missing parts and unsafe integers", () => {
+    for (const text of [
+      "",
+      "1",
+      "1.2",
+      "v1.2.3",
+      "=1.2.3",
+      " 1.2.3",
+      "1.2.3 ",
+      "1.2.3\n",
+      "01.2.3",
+      "1.2.3-01",
+      "1.2.3-",
+      "1.2.3+",
+      "1.2.3-a..b",
+      "1.2.3.4",
+      "latest",
+      `${2 ** 53}.0.0`,
+      "1.2.3-é"
+    ]) {
+      assert.isTrue(Option.isNone(Version.parse(text)), JSON.stringify(text))
+    }
+  })
+
+  it("is at most 256 characters long", () => {
+    assert.isTrue(Option.isSome(Version.parse(`1.0.0-${"a".repeat(250)}`)))
+    assert.isTrue(Option.isNone(Version.parse(`1.0.0-${"a".repeat(251)}`)))
+  })
+
+  it("orders by precedence, then build metadata, then text", () => {
+    const sorted = [
+      "1.0.0-alpha",
+      "1.0.0-alpha.1",
+      "1.0.0-alpha.beta",
+      "1.0.0-2147483648",
+      "1.0.0",
+      "1.0.0+1",
+      "1.0.0+01",
+      "1.0.0+a",
+      "1.0.1",
+      "2.0.0-rc.1",
+      "10.0.0"
+    ]
+      .map(v)
+      .toSorted(Version.compare)
+    assert.deepStrictEqual(sorted.map(String), [
+      "1.0.0-2147483648",
+      "1.0.0-alpha",
+      "1.0.0-alpha.1",
+      "1.0.0-alpha.beta",
+      "1.0.0",
+      "1.0.0+01",
+      "1.0.0+1",
+      "1.0.0+a",
+      "1.0.1",
+      "2.0.0-rc.1",
+      "10.0.0"
+    ])
+  })
+
+  it("tells pre-releases from releases", () => {
+    assert.isTrue(Version.isPrerelease(v("1.0.0-rc.1")))
+    assert.isFalse(Version.isPrerelease(v("1.0.0+build-1")))
+  })
+})
+
+describe("Range", () => {
+  it("keeps its text", () => {
+    assert.strictEqual(r("^1.2 || >=3 <4"), "^1.2 || >=3 <4")
+    assert.strictEqual(r(""), "")
+    assert.isTrue(Option.isNone(Version.parseRange("latest")))
+    assert.isTrue(Option.isNone(Version.parseRange("1.2.3.4")))
+    assert.isTrue(Option.isNone(Version.parseRange("file:../x")))
+  })
+
+  it("is at most RANGE_MAX_CHARS long", () => {
+    assert.isTrue(Option.isSome(Version.parseRange(padded(Version.RANGE_MAX_CHARS))))
+    assert.isTrue(Option.isNone(Version.parseRange(padded(Version.RANGE_MAX_CHARS + 1))))
+  })
+
+  it("matches pre-releases only beside a comparator that names one of the same version", () => {
+    assert.isTrue(Version.satisfies(v("1.2.3-beta.2"), r(">=1.2.3-beta.1")))
+    assert.isFalse(Version.satisfies(v("1.2.4-beta.2"), r(">=1.2.3-beta.1")))
+    assert.isFalse(Version.satisfies(v("2.0.0-rc.1"), Version.anyVersion))
+    assert.isTrue(Version.satisfies(v("2.0.0"), Version.anyVersion))
+  })
+
+  it("finds the greatest version that satisfies, whatever the order of the list", () => {
+    const versions = ["1.2.0", "1.10.0", "1.9.0+b", "1.9.0+a", "2.0.0-rc.1", "0.9.0"].map(v)
+    for (const list of [versions, versions.toReversed()]) {
+      assert.deepStrictEqual(Version.maxSatisfying(list, r("^1")), Option.some(v("1.10.0")))
+      assert.deepStrictEqual(Version.maxSatisfying(list, r("<1.10")), Option.some(v("1.9.0+b")))
+      assert.deepStrictEqual(Version.maxSatisfying(list, r("*")), Option.some(v("1.10.0")))
+      assert.deepStrictEqual(Version.maxSatisfying(list, r(">=2.0.0-0")), Option.some(v("2.0.0-rc.1")))
+      assert.deepStrictEqual(Version.maxSatisfying(list, r("^7")), Option.none())
+    }
+    assert.deepStrictEqual(Version.maxSatisfying([], r("*")), Option.none())
+  })
+})

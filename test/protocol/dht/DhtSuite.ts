@@ -1,0 +1,204 @@
+/** What every `Dht` layer must do. Run against the in-memory layer and against real sockets alike. */
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Hex from "effect/encoding/Hex"
+import type * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
+import { sha1, sha256 } from "../../../src/protocol/core/Digest.ts"
+import type { Ed25519 } from "../../../src/protocol/core/Ed25519.ts"
+import type { Infohash } from "../../../src/protocol/core/Infohash.ts"
+import * as KeyPair from "../../../src/protocol/core/KeyPair.ts"
+import type { Dht } from "../../../src/protocol/dht/Dht.ts"
+import * as KeyString from "../../../src/protocol/dht/KeyString.ts"
+import * as Record from "../../../src/protocol/dht/Record.ts"
+
+/** A network that any number of hosts can join, each with a `Dht` of its own. */
+export interface Hosts {
+  readonly join: Effect.Effect<Dht["Service"], unknown, Scope.Scope>
+}
+
+const text = (value: string) => new TextEncoder().encode(value)
+
+/** Every test has keys and infohashes of its own, since all of them share one network. */
+let counter = 0
+const unique = (label: string) => `${label} ${counter++}`
+
+const keyPair = (label: string) => KeyPair.fromSeed(sha256(text(unique(label))))
+
+const infohashOf = (label: string) => sha1(text(unique(label))) as Uint8Array as Infohash
+
+const saltOf = (label: string) => KeyString.saltOf(unique(label))
+
+const tagOf = <A, E extends { readonly reason: { readonly _tag: string } }, R>(effect: Effect.Effect<A, E, R>) =>
+  Effect.map(Effect.flip(effect), (error) => error.reason._tag)
+
+export const suite = (name: string, hosts: Effect.Effect<Hosts, unknown, Scope.Scope>, ed25519: Layer.Layer<Ed25519>) =>
+  describe(`Dht: ${name}`, () => {
+    const test = (title: string, body: (hosts: Hosts) => Effect.Effect<void, unknown, Scope.Scope | Ed25519>) =>
+      it.live(title, () => Effect.flatMap(hosts, body).pipe(Effect.scoped, Effect.provide(ed25519)))
+
+    test("gives a record that another host put", (hosts) =>
+      Effect.gen(function* () {
+        const [writer, reader] = [yield* hosts.join, yield* hosts.join]
+        const pair = yield* keyPair("writer")
+        const record = Record.sign(pair, { salt: saltOf("a"), seq: 1, value: text("hello") })
+        const receipt = yield* writer.put(record)
+        assert.deepStrictEqual(receipt.target, Record.targetOf(pair.publicKey, record.salt))
+        assert.isAtLeast(receipt.acks, 1)
+        const found = Option.getOrThrow(yield* reader.get(pair.publicKey, record.salt))
+        assert.strictEqual(found.seq, 1)
+        assert.deepStrictEqual(Uint8Array.from(found.value), text("hello"))
+        assert.deepStrictEqual(Uint8Array.from(found.signature), Uint8Array.from(record.signature))
+      }))
+
+    test("gives nothing where nothing was put", (hosts) =>
+      Effect.gen(function* () {
+        const host = yield* hosts.join
+        const pair = yield* keyPair("nobody")
+        assert.isTrue(Option.isNone(yield* host.get(pair.publicKey, saltOf("none"))))
+        assert.isTrue(Option.isNone(yield* host.getImmutable(Record.immutableTargetOf(text(unique("never"))))))
+        assert.deepStrictEqual(yield* host.findPeers(infohashOf("nobody")), [])
+      }))
+
+    test("keeps the newest seq and refuses an older one", (hosts) =>
+      Effect.gen(function* () {
+        const [writer, reader] = [yield* hosts.join, yield* hosts.join]
+        const pair = yield* keyPair("seq")
+        const salt = saltOf("seq")
+        const record = (seq: number) => Record.sign(pair, { salt, seq, value: text(`version ${seq}`) })
+        yield* writer.put(record(1))
+        yield* writer.put(record(5))
+        assert.strictEqual(yield* tagOf(writer.put(record(4))), "StaleSeq")
+        assert.strictEqual(Option.getOrThrow(yield* reader.get(pair.publicKey, salt)).seq, 5)
+      }))
+
+    test("refuses another value under the seq that is there", (hosts) =>
+      Effect.gen(function* () {
+        const host = yield* hosts.join
+        const pair = yield* keyPair("fork")
+        const salt = saltOf("fork")
+        yield* host.put(Record.sign(pair, { salt, seq: 3, value: text("one") }))
+        const other = Record.sign(pair, { salt, seq: 3, value: text("two") })
+        assert.strictEqual(yield* tagOf(host.put(other)), "StaleSeq")
+      }))
+
+    test("counts the record that is already there as stored", (hosts) =>
+      Effect.gen(function* () {
+        const [writer, holder] = [yield* hosts.join, yield* hosts.join]
+        const pair = yield* keyPair("again")
+        const record = Record.sign(pair, { salt: saltOf("again"), seq: 1, value: text("same") })
+        yield* writer.put(record)
+        assert.isAtLeast((yield* holder.put(record)).acks, 1)
+      }))
+
+    test("fails a compare-and-swap that expects another seq", (hosts) =>
+      Effect.gen(function* () {
+        const [first, second] = [yield* hosts.join, yield* hosts.join]
+        const pair = yield* keyPair("cas")
+        const salt = saltOf("cas")
+        yield* first.put(Record.sign(pair, { salt, seq: 1, value: text("1") }))
+        yield* first.put(Record.sign(pair, { salt, seq: 2, value: text("2") }), { cas: 1 })
+        const late = Record.sign(pair, { salt, seq: 3, value: text("3") })
+        assert.strictEqual(yield* tagOf(second.put(late, { cas: 1 })), "CasConflict")
+        assert.strictEqual(Option.getOrThrow(yield* second.get(pair.publicKey, salt)).seq, 2)
+        yield* second.put(late, { cas: 2 })
+        assert.strictEqual(Option.getOrThrow(yield* first.get(pair.publicKey, salt)).seq, 3)
+      }))
+
+    test("keeps records of one key apart by salt", (hosts) =>
+      Effect.gen(function* () {
+        const host = yield* hosts.join
+        const pair = yield* keyPair("salts")
+        const [left, right] = [saltOf("left"), saltOf("right")]
+        yield* host.put(Record.sign(pair, { salt: left, seq: 7, value: text("left") }))
+        yield* host.put(Record.sign(pair, { salt: right, seq: 1, value: text("right") }))
+        assert.deepStrictEqual(
+          Uint8Array.from(Option.getOrThrow(yield* host.get(pair.publicKey, left)).value),
+          text("left")
+        )
+        assert.strictEqual(Option.getOrThrow(yield* host.get(pair.publicKey, right)).seq, 1)
+      }))
+
+    test("stores nothing that its key did not sign", (hosts) =>
+      Effect.gen(function* () {
+        const [forger, reader] = [yield* hosts.join, yield* hosts.join]
+        const pair = yield* keyPair("victim")
+        const salt = saltOf("victim")
+        const genuine = Record.sign(pair, { salt, seq: 1, value: text("genuine") })
+        const forgeries: ReadonlyArray<Partial<Record.Item>> = [
+          { value: text("forged!") },
+          { seq: 2 },
+          { signature: genuine.signature.map((byte, i) => (i === 40 ? byte ^ 1 : byte)) }
+        ]
+        for (const forgery of forgeries) {
+          const tag = yield* tagOf(forger.put({ ...genuine, ...forgery } as Record.Record))
+          assert.include(["InvalidRecord", "PutRefused"], tag)
+        }
+        assert.isTrue(Option.isNone(yield* reader.get(pair.publicKey, salt)))
+      }))
+
+    test("carries values up to 996 bytes, of any content", (hosts) =>
+      Effect.gen(function* () {
+        const [writer, reader] = [yield* hosts.join, yield* hosts.join]
+        const pair = yield* keyPair("edge")
+        for (const length of [0, 1, Record.VALUE_MAX_BYTES]) {
+          const value = Uint8Array.from({ length }, (_, i) => (i * 151) & 0xff)
+          const record = Record.sign(pair, { salt: saltOf(`edge ${length}`), seq: 1, value })
+          yield* writer.put(record)
+          const found = Option.getOrThrow(yield* reader.get(pair.publicKey, record.salt))
+          assert.strictEqual(Hex.encode(found.value), Hex.encode(value))
+        }
+      }))
+
+    test("carries the largest seq", (hosts) =>
+      Effect.gen(function* () {
+        const [writer, reader] = [yield* hosts.join, yield* hosts.join]
+        const pair = yield* keyPair("seq max")
+        const record = Record.sign(pair, { salt: saltOf("max"), seq: Record.SEQ_MAX, value: text("last") })
+        yield* writer.put(record)
+        assert.strictEqual(Option.getOrThrow(yield* reader.get(pair.publicKey, record.salt)).seq, Record.SEQ_MAX)
+      }))
+
+    test("gives immutable items by the hash of what they are", (hosts) =>
+      Effect.gen(function* () {
+        const [writer, reader] = [yield* hosts.join, yield* hosts.join]
+        for (const length of [1, Record.VALUE_MAX_BYTES]) {
+          const value = text(unique("immutable").padEnd(length, "·").slice(0, length)).slice(0, length)
+          const receipt = yield* writer.putImmutable(value)
+          assert.deepStrictEqual(receipt.target, Record.immutableTargetOf(value))
+          const found = Option.getOrThrow(yield* reader.getImmutable(receipt.target))
+          assert.strictEqual(Hex.encode(found), Hex.encode(value))
+        }
+        const tooLong = new Uint8Array(Record.VALUE_MAX_BYTES + 1)
+        assert.strictEqual(yield* tagOf(writer.putImmutable(tooLong)), "PutRefused")
+      }))
+
+    test("finds the peers that announced themselves", (hosts) =>
+      Effect.gen(function* () {
+        const [seeder, second, reader] = [yield* hosts.join, yield* hosts.join, yield* hosts.join]
+        const infohash = infohashOf("popular")
+        assert.isAtLeast(yield* seeder.announcePeer(infohash, 7001), 1)
+        yield* second.announcePeer(infohash, 7002)
+        yield* second.announcePeer(infohash, 7002)
+        const peers = (yield* reader.findPeers(infohash)).map(({ port }) => port)
+        assert.deepStrictEqual(peers.toSorted(), [7001, 7002])
+      }))
+
+    test("keeps concurrent puts apart", (hosts) =>
+      Effect.gen(function* () {
+        const [writer, reader] = [yield* hosts.join, yield* hosts.join]
+        const pair = yield* keyPair("many")
+        const records = Array.from({ length: 24 }, (_, i) =>
+          Record.sign(pair, { salt: saltOf(`many ${i}`), seq: i, value: text(`value ${i}`) })
+        )
+        yield* Effect.forEach(records, (record) => writer.put(record), { concurrency: "unbounded", discard: true })
+        const found = yield* Effect.forEach(records, ({ salt }) => reader.get(pair.publicKey, salt), {
+          concurrency: "unbounded"
+        })
+        assert.deepStrictEqual(
+          found.map((each) => Option.getOrThrow(each).seq),
+          records.map(({ seq }) => seq)
+        )
+      }))
+  })

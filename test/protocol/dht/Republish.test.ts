@@ -1,0 +1,72 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import { TestClock } from "effect/testing"
+import { sha256 } from "../../../src/protocol/core/Digest.ts"
+import * as KeyPair from "../../../src/protocol/core/KeyPair.ts"
+import { Dht } from "../../../src/protocol/dht/Dht.ts"
+import { DhtError, NoNodes } from "../../../src/protocol/dht/DhtError.ts"
+import * as KeyString from "../../../src/protocol/dht/KeyString.ts"
+import * as Record from "../../../src/protocol/dht/Record.ts"
+import { RecordStore } from "../../../src/protocol/dht/RecordStore.ts"
+import * as Republish from "../../../src/protocol/dht/Republish.ts"
+import * as DhtMemory from "../../../src/protocol/testing/DhtMemory.ts"
+import { layer as ed25519 } from "../../../src/runtime/crypto/NodeEd25519.ts"
+
+const record = (label: string, seq: number) =>
+  Effect.map(KeyPair.fromSeed(sha256(new TextEncoder().encode(label))), (pair) =>
+    Record.sign(pair, { salt: KeyString.saltOf(label), seq, value: new Uint8Array([seq]) })
+  )
+
+const layer = (network: DhtMemory.Network) =>
+  Layer.mergeAll(DhtMemory.layerOn(network), Layer.fresh(RecordStore.layerMemory)).pipe(Layer.provideMerge(ed25519))
+
+describe("Republish", () => {
+  it.effect("puts every remembered record again, and tells what came of each", () => {
+    const network = DhtMemory.make()
+    return Effect.gen(function* () {
+      const store = yield* RecordStore
+      const dht = yield* Dht
+      const [lost, held, stale] = [yield* record("lost", 1), yield* record("held", 1), yield* record("stale", 1)]
+      for (const each of [lost, held, stale]) yield* store.remember(each)
+      yield* dht.put(held)
+      yield* dht.put(yield* record("stale", 2))
+      assert.deepStrictEqual(yield* Republish.once, { stored: 2, superseded: 1, failed: 0 })
+      assert.strictEqual(network.items.size, 3)
+    }).pipe(Effect.provide(layer(network)))
+  })
+
+  it.effect("goes on with the others when one fails", () => {
+    const network = DhtMemory.make()
+    return Effect.gen(function* () {
+      const store = yield* RecordStore
+      const dht = yield* Dht
+      const [first, second] = [yield* record("first", 1), yield* record("second", 1)]
+      yield* store.remember(first)
+      yield* store.remember(second)
+      const round = yield* Effect.provideService(Republish.once, Dht, {
+        ...dht,
+        put: (each) =>
+          each === first ? Effect.fail(new DhtError({ reason: new NoNodes({ bootstrap: [] }) })) : dht.put(each)
+      })
+      assert.deepStrictEqual(round, { stored: 1, superseded: 0, failed: 1 })
+    }).pipe(Effect.provide(layer(network)))
+  })
+
+  it.effect("keeps a record alive for a month in a network that forgets every day", () => {
+    const network = DhtMemory.make()
+    return Effect.gen(function* () {
+      const store = yield* RecordStore
+      yield* store.remember(yield* record("kept", 1))
+      const fiber = yield* Effect.forkChild(Republish.forever)
+      for (let day = 0; day < 30; day++) {
+        network.items.clear()
+        // 22 hours, and the fifth that jitter may add.
+        yield* TestClock.adjust("27 hours")
+        assert.strictEqual(network.items.size, 1, `day ${day}`)
+      }
+      yield* Fiber.interrupt(fiber)
+    }).pipe(Effect.provide(layer(network)))
+  })
+})

@@ -1,0 +1,177 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
+import { sha1, sha256 } from "../../../src/protocol/core/Digest.ts"
+import { explain } from "../../../src/protocol/core/Errors.ts"
+import { KeyName, Keystore } from "../../../src/protocol/core/Keystore.ts"
+import type { KeyPair } from "../../../src/protocol/core/KeyPair.ts"
+import { RecordStore } from "../../../src/protocol/dht/RecordStore.ts"
+import type * as Release from "../../../src/protocol/registry/Release.ts"
+import * as Resolve from "../../../src/protocol/registry/Resolve.ts"
+import type { Content } from "../../../src/protocol/swarm/Content.ts"
+import { fetchRelease } from "../../../src/protocol/swarm/FetchRelease.ts"
+import { PackageStore } from "../../../src/protocol/swarm/PackageStore.ts"
+import { prepare, publishPackage } from "../../../src/protocol/swarm/PublishPackage.ts"
+import { Swarm } from "../../../src/protocol/swarm/Swarm.ts"
+import * as Torrent from "../../../src/protocol/swarm/Torrent.ts"
+import * as Testing from "../../../src/protocol/testing/index.ts"
+import * as Fixtures from "../registry/Fixtures.ts"
+
+const { name, range, text, version } = Fixtures
+
+const packed = (packageVersion = "1.0.0") => ({
+  name: name("a"),
+  version: version(packageVersion),
+  tarball: Uint8Array.from({ length: 40_000 }, (_, i) => (i * 31) & 0xff),
+  files: {},
+  metadata: {}
+})
+
+const spec = { name: name("a"), range: range("*") }
+const options = { timeout: "3 seconds" } as const
+
+/** A host that keeps its stores between calls. */
+const join = (network: Testing.Network, host: string) =>
+  Effect.map(Layer.build(Testing.host(network, { host })), (context) => ({
+    context,
+    does: <A, E>(work: Effect.Effect<A, E, Layer.Success<ReturnType<typeof Testing.host>> | Scope.Scope>) =>
+      Effect.provideContext(work, context)
+  }))
+
+const makeKey = Effect.flatMap(Keystore, (keystore) => keystore.create(KeyName.make("publisher")))
+
+const contentOf = (bytes: Uint8Array): Content => ({
+  read: (offset, length) => Effect.sync(() => bytes.slice(offset, offset + length)),
+  write: () => Effect.void
+})
+
+/** Signs whatever `lie` makes of an honest release, and seeds bytes that fit its torrent. */
+const publishLie = Effect.fnUntraced(function* (
+  key: KeyPair,
+  lie: (honest: { release: Release.Release; manifest: Uint8Array; tarball: Uint8Array }) => {
+    readonly release?: Partial<Release.Release>
+    readonly manifest?: Uint8Array
+    readonly tarball?: Uint8Array
+  }
+) {
+  const swarm = yield* Swarm
+  const honest = { ...(yield* prepare(key, packed())), tarball: packed().tarball }
+  const { release: changes, manifest = honest.manifest, tarball = honest.tarball } = lie(honest)
+  const bytes = Uint8Array.from([...manifest, ...tarball])
+  const pieceLength = Torrent.pieceLengthFor(bytes.length)
+  const pieces = Array.from({ length: Math.ceil(bytes.length / pieceLength) }, (_, i) => [
+    ...sha1(bytes.subarray(i * pieceLength, (i + 1) * pieceLength))
+  ])
+  const torrent = Torrent.make({
+    name: name("a"),
+    version: version("1.0.0"),
+    manifestLength: manifest.length,
+    tarballLength: tarball.length,
+    pieces: Uint8Array.from(pieces.flat())
+  })
+  yield* swarm.seed(torrent, contentOf(bytes))
+  const release: Release.Release = {
+    ...honest.release,
+    s: [manifest.length, tarball.length],
+    ih: torrent.infohash,
+    p: torrent.pieces,
+    ...changes
+  }
+  return { publisher: key.publicKey, release, flags: 0, records: [] } satisfies Resolve.Resolution
+})
+
+describe("FetchRelease", () => {
+  const test = (title: string, body: (network: Testing.Network) => Effect.Effect<void, unknown, Scope.Scope>) =>
+    it.live(title, () => Effect.scoped(Effect.suspend(() => body(Testing.network()))))
+
+  test("fetches from a seeder after the publisher has gone, and remembers what led to it", (network) =>
+    Effect.gen(function* () {
+      const seeder = yield* join(network, "10.0.0.2")
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          const publisher = yield* join(network, "10.0.0.1")
+          yield* publisher.does(Effect.flatMap(makeKey, (key) => publishPackage(key, packed())))
+          const fetched = yield* seeder.does(
+            Effect.flatMap(Resolve.byName(spec), (found) => fetchRelease(found, options))
+          )
+          const content = yield* Context.get(seeder.context, PackageStore).open(fetched)
+          yield* seeder.does(Effect.flatMap(Swarm, (swarm) => swarm.seed(fetched.torrent, content)))
+        })
+      ).pipe(Effect.andThen(Effect.void))
+      const publisherBack = yield* join(network, "10.0.0.4")
+      const key = yield* publisherBack.does(makeKey)
+      yield* publisherBack.does(publishPackage(key, { ...packed("2.0.0"), name: name("b") }))
+      const user = yield* join(network, "10.0.0.3")
+      const fetched = yield* user.does(
+        Effect.flatMap(Resolve.byName({ name: name("b"), range: range("*") }), (found) => fetchRelease(found, options))
+      )
+      assert.strictEqual(fetched.manifest.version, "2.0.0")
+      const content = yield* Context.get(user.context, PackageStore).open(fetched)
+      const tarball = yield* content.read(fetched.torrent.tarball.offset, fetched.torrent.tarball.length)
+      assert.deepStrictEqual(tarball, packed().tarball)
+      assert.strictEqual((yield* Context.get(user.context, RecordStore).all).length, 2)
+    }))
+
+  const lies: ReadonlyArray<readonly [string, Parameters<typeof publishLie>[1], string]> = [
+    ["a manifest with another hash", () => ({ release: { m: sha256(text("else")) } }), "InvalidManifest"],
+    ["a tarball with another hash", () => ({ release: { h: sha256(text("else")) } }), "InvalidManifest"],
+    [
+      "a tarball with one flipped byte",
+      ({ tarball }) => ({ tarball: tarball.map((byte, i) => (i === 20_000 ? byte ^ 1 : byte)) }),
+      "TamperedTarball"
+    ],
+    [
+      "a manifest that is not JSON",
+      () => ({ manifest: text("{"), release: { m: sha256(text("{")) } }),
+      "InvalidManifest"
+    ],
+    [
+      "a manifest that is not canonical",
+      ({ manifest }) => {
+        const spaced = text(` ${new TextDecoder().decode(manifest)}`)
+        return { manifest: spaced, release: { m: sha256(spaced) } }
+      },
+      "InvalidManifest"
+    ],
+    [
+      "a manifest of another version",
+      ({ manifest }) => {
+        const other = text(new TextDecoder().decode(manifest).replace('"version":"1.0.0"', '"version":"1.0.1"'))
+        return { manifest: other, release: { m: sha256(other) } }
+      },
+      "InvalidManifest"
+    ],
+    [
+      "a manifest whose content hash is wrong",
+      ({ manifest }) => {
+        const other = text(new TextDecoder().decode(manifest).replace('"contentHash":"e3', '"contentHash":"e4'))
+        return { manifest: other, release: { m: sha256(other) } }
+      },
+      "InvalidManifest"
+    ],
+    [
+      "other lengths than the torrent",
+      ({ release }) => ({ release: { s: [release.s[0] - 1, release.s[1] + 1], p: undefined as never } }),
+      "InvalidManifest"
+    ]
+  ]
+  for (const [title, lie, tag] of lies) {
+    test(`refuses ${title}, and keeps nothing of it`, (network) =>
+      Effect.gen(function* () {
+        const publisher = yield* join(network, "10.0.0.1")
+        const user = yield* join(network, "10.0.0.2")
+        const key = yield* publisher.does(makeKey)
+        const resolution = yield* publisher.does(publishLie(key, lie))
+        const error = yield* Effect.flip(user.does(fetchRelease(resolution, options)))
+        assert.strictEqual(explain(error)?._tag, tag, explain(error)?.message)
+        assert.strictEqual(explain(error)?.exitCode, 4)
+        assert.include(explain(error)?.message, "a@1.0.0")
+        const store = Context.get(user.context, PackageStore)
+        assert.deepStrictEqual(yield* store.list, [])
+        assert.isTrue(Option.isNone(yield* store.find(key.publicKey, name("a"), version("1.0.0"))))
+      }))
+  }
+})

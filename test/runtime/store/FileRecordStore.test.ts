@@ -1,0 +1,44 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import { sha256 } from "../../../src/protocol/core/Digest.ts"
+import * as KeyPair from "../../../src/protocol/core/KeyPair.ts"
+import * as KeyString from "../../../src/protocol/dht/KeyString.ts"
+import * as Record from "../../../src/protocol/dht/Record.ts"
+import { RecordStore } from "../../../src/protocol/dht/RecordStore.ts"
+import * as FileRecordStore from "../../../src/runtime/store/FileRecordStore.ts"
+import { Home } from "../../../src/runtime/store/Home.ts"
+import * as RecordStoreSuite from "../../protocol/dht/RecordStoreSuite.ts"
+import * as TemporaryHome from "../TemporaryHome.ts"
+
+const layer = FileRecordStore.layer.pipe(Layer.provideMerge(TemporaryHome.layer))
+
+RecordStoreSuite.suite("files", layer)
+
+describe("FileRecordStore", () => {
+  it.live("believes no file whose signature does not hold", () =>
+    Effect.gen(function* () {
+      const fs = yield* FileSystem.FileSystem
+      const { records } = yield* Home
+      const store = yield* RecordStore
+      const pair = yield* KeyPair.fromSeed(sha256(new Uint8Array([1])))
+      const salt = KeyString.saltOf("a")
+      const record = Record.sign(pair, { salt, seq: 3, value: new Uint8Array([1, 2, 3]) })
+      yield* store.remember(record)
+      const [file] = yield* fs.readDirectory(records)
+      const intact = yield* fs.readFile(`${records}/${file}`)
+      for (let i = 0; i < intact.length; i += 5) {
+        yield* fs.writeFile(
+          `${records}/${file}`,
+          intact.map((byte, at) => (at === i ? byte ^ 1 : byte))
+        )
+        assert.isTrue(Option.isNone(yield* store.find(pair.publicKey, salt)), `byte ${i}`)
+        assert.deepStrictEqual(yield* store.all, [])
+      }
+      yield* store.remember(record)
+      assert.isTrue(Option.isSome(yield* store.find(pair.publicKey, salt)))
+    }).pipe(Effect.provide(layer, { local: true }))
+  )
+})

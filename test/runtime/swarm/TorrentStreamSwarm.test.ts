@@ -1,0 +1,4 @@
+import * as SwarmSuite from "../../protocol/swarm/SwarmSuite.ts"
+import * as LoopbackWorld from "./LoopbackWorld.ts"
+
+SwarmSuite.suite("torrent-stream over TCP", LoopbackWorld.make())
