@@ -6,6 +6,7 @@ import * as CliOutput from "effect/cli/CliOutput"
 import * as Command from "effect/cli/Command"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Logger from "effect/Logger"
 import { ExitCode } from "../protocol/core/Errors.ts"
 import * as Failure from "./Failure.ts"
 import * as Program from "./Program.ts"
@@ -31,6 +32,7 @@ const main = (argv: ReadonlyArray<string>) => {
   Command.runWith(program, { version: VERSION })(argv).pipe(
     Effect.provide(NodeServices.layer),
     Effect.provideService(CliOutput.Presenter, presenter),
+    Effect.provideService(Logger.LogToStderr, true),
     NodeRuntime.runMain({
       disableErrorReporting: true,
       // The last word is said here, since an interrupted fiber runs nothing that could say it.

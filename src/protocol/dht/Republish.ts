@@ -43,8 +43,12 @@ export const once: Effect.Effect<Round, RecordStoreError, Dht | RecordStore> = E
   return { stored: count("stored"), superseded: count("superseded"), failed: count("failed") }
 }).pipe(Effect.withSpan("Republish.once"))
 
-/** Rounds without end, {@link INTERVAL} apart with jitter, so that holders do not all write at once. */
-export const forever: Effect.Effect<never, RecordStoreError, Dht | RecordStore> = once.pipe(
+/**
+ * Rounds without end, {@link INTERVAL} apart with jitter, so that holders do not all write at once.
+ * A round that cannot read the store is logged and left to the next one.
+ */
+export const forever: Effect.Effect<never, never, Dht | RecordStore> = once.pipe(
+  Effect.catch((error) => Effect.logWarning(`Records could not be put again: ${error.message}`)),
   Effect.repeat(Schedule.spaced(INTERVAL).pipe(Schedule.jittered)),
   Effect.andThen(Effect.never)
 )

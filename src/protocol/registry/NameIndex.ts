@@ -47,7 +47,7 @@ const claimsOf = Effect.fnUntraced(function* (name: PackageName, record: Record.
 })
 
 /** Reads the name's record and keeps the claims that hold. Empty when there is none. */
-export const read = Effect.fn("NameIndex.read")(function* (name: PackageName) {
+export const read = Effect.fnUntraced(function* (name: PackageName) {
   const dht = yield* Dht
   const keyString = KeyString.nameIndex(name)
   const nameKey = yield* KeyString.nameKeyOf(keyString)

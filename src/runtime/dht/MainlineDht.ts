@@ -121,10 +121,6 @@ const fromNode = (node: DhtNode.DhtNode, options: DhtNode.Options, ed25519: Ed25
       const target = Record.targetOf(record.publicKey, record.salt)
       const key = Hex.encode(target)
       const cas = putOptions?.cas
-      yield* Record.verify(record, key).pipe(
-        Effect.provideService(Ed25519, ed25519),
-        Effect.mapError((reason) => new DhtError({ reason }))
-      )
       const seen = Option.getOrUndefined(yield* prepare(record, key))
       if (seen !== undefined) {
         const isSame = seen.seq === record.seq && sameBytes(seen.value, record.value)

@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import * as References from "effect/References"
 import { TestClock } from "effect/testing"
 import { sha256 } from "../../../src/protocol/core/Digest.ts"
 import * as KeyPair from "../../../src/protocol/core/KeyPair.ts"
@@ -9,7 +10,7 @@ import { Dht } from "../../../src/protocol/dht/Dht.ts"
 import { DhtError, NoNodes } from "../../../src/protocol/dht/DhtError.ts"
 import * as KeyString from "../../../src/protocol/dht/KeyString.ts"
 import * as Record from "../../../src/protocol/dht/Record.ts"
-import { RecordStore } from "../../../src/protocol/dht/RecordStore.ts"
+import { RecordStore, RecordStoreError } from "../../../src/protocol/dht/RecordStore.ts"
 import * as Republish from "../../../src/protocol/dht/Republish.ts"
 import * as DhtMemory from "../../../src/protocol/testing/DhtMemory.ts"
 import { layer as ed25519 } from "../../../src/runtime/crypto/NodeEd25519.ts"
@@ -68,5 +69,27 @@ describe("Republish", () => {
       }
       yield* Fiber.interrupt(fiber)
     }).pipe(Effect.provide(layer(network)))
+  })
+
+  it.effect("goes on after a round in which the store could not be read", () => {
+    const network = DhtMemory.make()
+    return Effect.gen(function* () {
+      const store = yield* RecordStore
+      yield* store.remember(yield* record("kept", 1))
+      let isBroken = true
+      const moody = {
+        ...store,
+        all: Effect.suspend(() =>
+          isBroken ? Effect.fail(new RecordStoreError({ location: "disk", problem: "EIO" })) : store.all
+        )
+      }
+      const fiber = yield* Effect.forkChild(Effect.provideService(Republish.forever, RecordStore, moody))
+      yield* TestClock.adjust("1 minute")
+      assert.strictEqual(network.items.size, 0)
+      isBroken = false
+      yield* TestClock.adjust("27 hours")
+      assert.strictEqual(network.items.size, 1)
+      yield* Fiber.interrupt(fiber)
+    }).pipe(Effect.provide(layer(network)), Effect.provideService(References.MinimumLogLevel, "None"))
   })
 })
