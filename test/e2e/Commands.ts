@@ -93,6 +93,14 @@ export const directory = (label: string): string => {
 /** A package that lies in this project's own node_modules. */
 export const installedPackage = (name: string): string => Path.join(repository, "node_modules", name)
 
+/** A package of one small file, at version 1.0.0 unless another is given. */
+export const newPackage = (name: string, version = "1.0.0", content = name): string => {
+  const path = directory("package")
+  Fs.writeFileSync(Path.join(path, "package.json"), JSON.stringify({ name, version }))
+  Fs.writeFileSync(Path.join(path, "index.js"), `module.exports = ${JSON.stringify(content)}\n`)
+  return path
+}
+
 /** The failure on stderr of a command that was run with `--json`. */
 export const failure = ({
   stderr

@@ -92,6 +92,30 @@ describe("ls-cli as separate processes", { timeout: 60_000 }, () => {
     assert.deepStrictEqual(Fs.readdirSync(Path.join(project, "node_modules")), ["semver"])
   })
 
+  it("serves what is intact when something in the store is damaged, and says what is not served", async () => {
+    const home = LsCli.directory("damaged")
+    const args = ["--home", home, "--bootstrap", bootstrap]
+    const made = await LsCli.run(["keys", "new", ...args])
+    assert.strictEqual(made.code, 0, made.stderr)
+    for (const name of ["intact", "damaged"]) {
+      const { code, stderr } = await LsCli.run(["publish", LsCli.newPackage(name), ...args])
+      assert.strictEqual(code, 0, stderr)
+    }
+    const tarballs = Fs.readdirSync(Path.join(home, "packages"), { recursive: true, encoding: "utf8" })
+    const tarball = Path.join(
+      home,
+      "packages",
+      tarballs.find((path) => /damaged-[\d.]+\.tgz$/.test(path))!
+    )
+    Fs.writeFileSync(tarball, Fs.readFileSync(tarball).fill(0, 100, 120))
+    const seeder = LsCli.start(["seed", ...args])
+    await seeder.says("Press Ctrl-C to stop")
+    const { code, stderr, stdout } = await seeder.stop()
+    assert.strictEqual(code, 0, stderr)
+    assert.match(stdout, /^Seeding 1 release on 127\.0\.0\.1:\d+\n {2}intact@1\.0\.0\n$/)
+    assert.match(stderr, /Not served: damaged@1\.0\.0: The stored content of .* does not match its torrent/)
+  })
+
   describe("says what is wrong, with an exit code of its own, and installs nothing", () => {
     const cases: ReadonlyArray<readonly [string, ReadonlyArray<string>, number, string]> = [
       ["an unknown name", ["semverr"], 3, "NameNotFound"],

@@ -20,15 +20,24 @@ export const run = Effect.fnUntraced(function* (specTexts: ReadonlyArray<string>
   const fetchAll = Effect.forEach(specs, (spec) => Effect.flatMap(Select.resolve(spec, choice), Download.fetch), {
     discard: true
   })
+  /** One release that cannot be served does not keep the others from being served. */
   const seedAll = Effect.gen(function* () {
     const store = yield* PackageStore
     const swarm = yield* Swarm
-    const stored = yield* store.list
-    yield* Effect.forEach(
-      stored,
-      (release) => Effect.flatMap(store.open(release), (content) => swarm.seed(release.torrent, content)),
-      { concurrency: CONCURRENCY, discard: true }
+    const [stored, failures] = yield* Effect.partition(
+      yield* store.list,
+      (release) =>
+        Effect.flatMap(store.open(release), (content) => swarm.seed(release.torrent, content)).pipe(
+          Effect.as(release),
+          Effect.mapError((error) => ({ release, error }))
+        ),
+      { concurrency: CONCURRENCY }
     )
+    const [first] = failures
+    if (first !== undefined && stored.length === 0) return yield* first.error
+    for (const { error, release } of failures) {
+      yield* output.note(`Not served: ${Describe.label(release)}: ${error.message}`)
+    }
     return { stored, listen: String(swarm.address) }
   })
   return yield* Effect.gen(function* () {
