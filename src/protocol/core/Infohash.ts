@@ -2,6 +2,7 @@
  * A BitTorrent v1 infohash (BEP 3): the SHA-1 of a torrent's bencoded info dictionary. It finds
  * peers; integrity rests on SHA-256 of what they send.
  */
+import * as Bytes from "effect/Bytes"
 import * as Hex from "effect/encoding/Hex"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
@@ -26,4 +27,4 @@ export const fromHex = (text: string): Option.Option<Infohash> =>
 /** 40 lower-case hex digits: our map key. */
 export const toHex = (infohash: Infohash): string => Hex.encode(infohash)
 
-export const equals = (self: Infohash, that: Infohash): boolean => self.every((byte, i) => byte === that[i])
+export const equals = (self: Infohash, that: Infohash): boolean => Bytes.Equivalence(self, that)

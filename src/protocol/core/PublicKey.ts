@@ -5,6 +5,7 @@
  * think about them (RFC 8032 §5.1.3; the 14 encodings listed by C2SP CCTV). One key has three
  * spellings, told apart by shape: base64 (registry), hex (channels), `key_` + base58 (overlay).
  */
+import * as Bytes from "effect/Bytes"
 import * as Base64 from "effect/encoding/Base64"
 import * as Hex from "effect/encoding/Hex"
 import * as Option from "effect/Option"
@@ -78,15 +79,10 @@ const parseBytes = (text: string): Option.Option<Uint8Array> => {
   return Option.getSuccess(Base64.decode(text)).pipe(Option.filter((bytes) => Base64.encode(bytes) === text))
 }
 
-export const equals = (self: PublicKey, that: PublicKey): boolean => compare(self, that) === 0
+export const equals = (self: PublicKey, that: PublicKey): boolean => Bytes.Equivalence(self, that)
 
 /** Orders keys by their bytes: the last tie-break wherever publishers are ranked. */
-export const compare = (self: PublicKey, that: PublicKey): -1 | 0 | 1 => {
-  for (let i = 0; i < PUBLIC_KEY_BYTES; i++) {
-    if (self[i]! !== that[i]!) return self[i]! < that[i]! ? -1 : 1
-  }
-  return 0
-}
+export const compare = (self: PublicKey, that: PublicKey): -1 | 0 | 1 => Bytes.Order(self, that)
 
 /** A key in its base64 spelling, kept as text: how manifest.json names a publisher. */
 export const Base64Text = Schema.String.check(

@@ -6,6 +6,7 @@
  * verified: `sign` and `verify` are the two ways to one.
  */
 import type * as Brand from "effect/Brand"
+import * as Bytes from "effect/Bytes"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Bencode from "../core/Bencode.ts"
@@ -149,11 +150,5 @@ export const fromBytes = Effect.fnUntraced(function* (bytes: Uint8Array, subject
 /** The newer of two records of one `(publicKey, salt)`; of equal ones the one with the greater value bytes. */
 export const newer = (self: Record, that: Record): Record => {
   if (self.seq !== that.seq) return self.seq > that.seq ? self : that
-  return compareBytes(self.value, that.value) >= 0 ? self : that
-}
-
-const compareBytes = (self: Uint8Array, that: Uint8Array): number => {
-  const shared = Math.min(self.length, that.length)
-  for (let i = 0; i < shared; i++) if (self[i] !== that[i]) return self[i]! - that[i]!
-  return self.length - that.length
+  return Bytes.Order(self.value, that.value) >= 0 ? self : that
 }

@@ -5,9 +5,11 @@
  * It lies beside the tarball in the release's torrent. It needs no signature of its own: the release
  * record signs its hash. `contentHash` names the unpacked files independently of how they were packed.
  */
+import * as Bytes from "effect/Bytes"
 import * as Effect from "effect/Effect"
 import * as Hex from "effect/encoding/Hex"
 import * as Option from "effect/Option"
+import * as Order from "effect/Order"
 import * as Schema from "effect/Schema"
 import * as CanonicalJson from "../core/CanonicalJson.ts"
 import { sha256 } from "../core/Digest.ts"
@@ -83,12 +85,7 @@ export class InvalidManifest extends Schema.TaggedError<InvalidManifest>()("Inva
 
 const encoder = new TextEncoder()
 
-const byPathBytes = (self: string, that: string): number => {
-  const [a, b] = [encoder.encode(self), encoder.encode(that)]
-  const shared = Math.min(a.length, b.length)
-  for (let i = 0; i < shared; i++) if (a[i] !== b[i]) return a[i]! - b[i]!
-  return a.length - b.length
-}
+const byPathBytes = Order.mapInput(Bytes.Order, (path: string) => encoder.encode(path))
 
 /**
  * SHA-256 (hex) over the files in the order of their path bytes: for each one path, mode and

@@ -5,6 +5,7 @@
  * CRDT): per publisher the claim with the highest `(timestamp, signature)` stays, so no writer can
  * remove another's claim for good, and a lost write comes back with whoever still holds the claim.
  */
+import * as Bytes from "effect/Bytes"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Bencode from "../core/Bencode.ts"
@@ -92,11 +93,8 @@ export const fromClaims = (claims: Iterable<NameClaim>): ClaimSet => {
 export const merge = (self: ClaimSet, that: ClaimSet): ClaimSet => fromClaims([...self.values(), ...that.values()])
 
 /** By timestamp, then by signature bytes: any two parties pick the same one. */
-const isNewer = (self: NameClaim, that: NameClaim): boolean => {
-  if (self.t !== that.t) return self.t > that.t
-  for (let i = 0; i < SIGNATURE_BYTES; i++) if (self.s[i] !== that.s[i]) return self.s[i]! > that.s[i]!
-  return false
-}
+const isNewer = (self: NameClaim, that: NameClaim): boolean =>
+  self.t !== that.t ? self.t > that.t : Bytes.Order(self.s, that.s) > 0
 
 /** Whether two sets hold the same claims. */
 export const equals = (self: ClaimSet, that: ClaimSet): boolean =>

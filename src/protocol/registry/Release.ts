@@ -5,6 +5,7 @@
  * most 16 pieces it carries the piece hashes too, so that the torrent can be rebuilt from the
  * record alone. The package record inlines the newest one without its name.
  */
+import * as Bytes from "effect/Bytes"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as SchemaGetter from "effect/SchemaGetter"
@@ -77,12 +78,12 @@ export const inline = ({ n: _, ...fields }: Release): Inlined => fields
 
 export const withName = (name: PackageName, fields: Inlined): Release => ({ n: name, ...fields })
 
-const sameBytes = (self: Uint8Array, that: Uint8Array): boolean =>
-  self.length === that.length && self.every((byte, i) => byte === that[i])
-
 /**
  * Whether two releases of one `(publisher, name, version)` speak of the same bytes. Where they do
  * not, the publisher equivocates: neither may be trusted. `t`, `x` and `p` may differ.
  */
 export const sameContent = (self: Inlined, that: Inlined): boolean =>
-  self.v === that.v && sameBytes(self.m, that.m) && sameBytes(self.h, that.h) && sameBytes(self.ih, that.ih)
+  self.v === that.v &&
+  Bytes.Equivalence(self.m, that.m) &&
+  Bytes.Equivalence(self.h, that.h) &&
+  Bytes.Equivalence(self.ih, that.ih)

@@ -3,6 +3,7 @@
  * (signature, size, seq, cas) and BEP 5 for peers. Several layers over one network are several
  * hosts on it.
  */
+import * as Bytes from "effect/Bytes"
 import * as Effect from "effect/Effect"
 import * as Hex from "effect/encoding/Hex"
 import * as Layer from "effect/Layer"
@@ -21,9 +22,6 @@ export interface Network {
 }
 
 export const make = (): Network => ({ items: new Map(), immutable: new Map(), peers: new Map() })
-
-const sameBytes = (self: Uint8Array, that: Uint8Array): boolean =>
-  self.length === that.length && self.every((byte, i) => byte === that[i])
 
 const fail = (reason: DhtError["reason"]) => Effect.fail(new DhtError({ reason }))
 
@@ -54,7 +52,7 @@ export const layerOn = (network: Network, options?: { readonly host?: string }):
             if (options?.cas !== undefined && stored.seq !== options.cas) {
               return yield* fail(new CasConflict({ target: key, expectedSeq: options.cas }))
             }
-            if (stored.seq === record.seq && sameBytes(stored.value, record.value)) return { target, acks: 1 }
+            if (stored.seq === record.seq && Bytes.Equivalence(stored.value, record.value)) return { target, acks: 1 }
             if (record.seq <= stored.seq) return yield* fail(new StaleSeq({ target: key, seq: record.seq }))
           }
           network.items.set(key, record)

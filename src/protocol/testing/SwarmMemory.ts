@@ -3,6 +3,7 @@
  * the seeders' contents and checked as over TCP: liars are banned, the info dictionary comes from a
  * seeder where it is not known, what the content holds already is kept. Time is that of `Clock`.
  */
+import * as Bytes from "effect/Bytes"
 import * as Clock from "effect/Clock"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -47,10 +48,7 @@ export const make = (): Network => ({ offers: new Map() })
 const swarmError = (reason: SwarmError["reason"]) => new SwarmError({ reason })
 
 const isTrue = (torrent: Torrent, piece: number, bytes: Uint8Array): boolean =>
-  bytes.length === lengthOfPiece(torrent, piece) && sameBytes(sha1(bytes), hashOfPiece(torrent, piece))
-
-const sameBytes = (self: Uint8Array, that: Uint8Array): boolean =>
-  self.length === that.length && self.every((byte, i) => byte === that[i])
+  bytes.length === lengthOfPiece(torrent, piece) && Bytes.Equivalence(sha1(bytes), hashOfPiece(torrent, piece))
 
 const readPiece = ({ content, torrent }: Offer, piece: number) =>
   content.read(piece * torrent.pieceLength, lengthOfPiece(torrent, piece))
@@ -108,7 +106,7 @@ class Download {
 /** The info dictionary from the first seeder that has the right one. */
 const learn = Effect.fnUntraced(function* (download: Download, infohash: Infohash.Infohash) {
   for (const [name, { torrent }] of download.offers) {
-    if (sameBytes(sha1(torrent.info), infohash)) {
+    if (Bytes.Equivalence(sha1(torrent.info), infohash)) {
       return yield* fromInfo(torrent.info, Infohash.toHex(infohash)).pipe(Effect.mapError(swarmError))
     }
     download.banned.add(name)

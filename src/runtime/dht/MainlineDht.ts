@@ -5,6 +5,7 @@
  * first, unless that was done a moment ago: the library would otherwise write to a remembered,
  * possibly empty table, and we would not know whether the network holds something newer.
  */
+import * as Bytes from "effect/Bytes"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Hex from "effect/encoding/Hex"
@@ -31,9 +32,6 @@ const LOOKUPS_MAX = 512
 /** KRPC error codes of BEP 44. */
 const CAS_MISMATCH = 301
 const SEQ_NOT_NEWER = 302
-
-const sameBytes = (self: Uint8Array, that: Uint8Array): boolean =>
-  self.length === that.length && self.every((byte, i) => byte === that[i])
 
 const asBuffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 
@@ -108,7 +106,11 @@ const fromNode = (node: DhtNode.DhtNode, options: DhtNode.Options, ed25519: Ed25
     if (error.code !== SEQ_NOT_NEWER) return yield* fail(new PutRefused({ target: key, problem: error.message }))
     // 302 is also the answer to the very record that is there already, and then all is well.
     const stored = yield* lookup(record.publicKey, record.salt)
-    if (Option.isSome(stored) && stored.value.seq === record.seq && sameBytes(stored.value.value, record.value)) {
+    if (
+      Option.isSome(stored) &&
+      stored.value.seq === record.seq &&
+      Bytes.Equivalence(stored.value.value, record.value)
+    ) {
       return { target, acks: 1 } satisfies PutReceipt
     }
     return yield* fail(new StaleSeq({ target: key, seq: record.seq }))
@@ -123,7 +125,7 @@ const fromNode = (node: DhtNode.DhtNode, options: DhtNode.Options, ed25519: Ed25
       const cas = putOptions?.cas
       const seen = Option.getOrUndefined(yield* prepare(record, key))
       if (seen !== undefined) {
-        const isSame = seen.seq === record.seq && sameBytes(seen.value, record.value)
+        const isSame = seen.seq === record.seq && Bytes.Equivalence(seen.value, record.value)
         if (cas !== undefined && seen.seq !== cas && !isSame) {
           lookups.delete(key)
           return yield* fail(new CasConflict({ target: key, expectedSeq: cas }))
@@ -153,7 +155,9 @@ const fromNode = (node: DhtNode.DhtNode, options: DhtNode.Options, ed25519: Ed25
       const item = yield* ask(target)
       if (Option.isNone(item)) yield* failWithoutNodes
       return Option.flatMap(item, ({ v }) =>
-        Buffer.isBuffer(v) && sameBytes(Record.immutableTargetOf(v), target) ? Option.some(owned(v)) : Option.none()
+        Buffer.isBuffer(v) && Bytes.Equivalence(Record.immutableTargetOf(v), target)
+          ? Option.some(owned(v))
+          : Option.none()
       )
     }),
 
@@ -199,7 +203,7 @@ const fromNode = (node: DhtNode.DhtNode, options: DhtNode.Options, ed25519: Ed25
     return Effect.callback((resume) => {
       const found = new Map<string, PeerAddress.PeerAddress>()
       const onPeer = (peer: { readonly host: string; readonly port: number }, of: Buffer) => {
-        if (!sameBytes(of, infohash)) return
+        if (!Bytes.Equivalence(of, infohash)) return
         for (const address of Option.toArray(PeerAddress.make(peer.host, peer.port)))
           found.set(String(address), address)
       }

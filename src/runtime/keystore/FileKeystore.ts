@@ -5,6 +5,7 @@
  * The public key is checked against the seed at every load, so that a damaged file is noticed
  * before it signs anything.
  */
+import * as Bytes from "effect/Bytes"
 import { SecureRandom } from "effect/crypto/SecureRandom"
 import * as Effect from "effect/Effect"
 import * as Base64 from "effect/encoding/Base64"
@@ -59,8 +60,7 @@ const parse = (bytes: Uint8Array): Option.Option<KeyFile> => {
   if (Option.isNone(publicKey) || Option.isNone(seed) || seed.value.length !== SEED_BYTES) return Option.none()
   const file = { publicKey: publicKey.value, seed: seed.value }
   const canonical = render(file)
-  const same = canonical.length === bytes.length && canonical.every((byte, i) => byte === bytes[i])
-  return same ? Option.some(file) : Option.none()
+  return Bytes.Equivalence(canonical, bytes) ? Option.some(file) : Option.none()
 }
 
 export const layer: Layer.Layer<Keystore, never, Home | Ed25519 | SecureRandom | FileSystem.FileSystem | Path.Path> =
