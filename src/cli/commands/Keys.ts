@@ -1,6 +1,6 @@
 /** `ls-cli keys new|list|show`. */
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
+import * as Result from "effect/Result"
 import { Keystore, parseKeyName } from "../../protocol/core/Keystore.ts"
 import type { KeyName } from "../../protocol/core/Keystore.ts"
 import * as PublicKey from "../../protocol/core/PublicKey.ts"
@@ -34,12 +34,18 @@ export const create = Effect.fnUntraced(function* (nameText: string) {
 
 export const list = Effect.gen(function* () {
   const output = yield* Output
-  const keys = yield* withKeystore(Effect.flatMap(Keystore, (keystore) => keystore.list))
+  const entries = yield* withKeystore(Effect.flatMap(Keystore, (keystore) => keystore.list))
+  const keys = entries.flatMap(({ name, publicKey }) =>
+    Result.isSuccess(publicKey) ? [{ name, publicKey: PublicKey.toBase64(publicKey.success) }] : []
+  )
   const width = Math.max(0, ...keys.map(({ name }) => name.length))
-  if (keys.length === 0) yield* output.note("There are no keys yet. Make one with: ls-cli keys new")
+  if (entries.length === 0) yield* output.note("There are no keys yet. Make one with: ls-cli keys new")
+  for (const { publicKey } of entries) {
+    if (Result.isFailure(publicKey)) yield* output.note(`Not listed: ${publicKey.failure.message}`)
+  }
   yield* output.result(
-    { keys: keys.map(({ name, publicKey }) => ({ name, publicKey: PublicKey.toBase64(publicKey) })) },
-    keys.map(({ name, publicKey }) => `${name.padEnd(width)}  ${PublicKey.toBase64(publicKey)}`)
+    { keys },
+    keys.map(({ name, publicKey }) => `${name.padEnd(width)}  ${publicKey}`)
   )
 })
 
@@ -59,5 +65,3 @@ export const show = Effect.fnUntraced(function* (nameText: string) {
     `overlay  ${spellings.overlay}`
   ])
 })
-
-export const orDefault = (name: Option.Option<string>): string => Option.getOrElse(name, () => "default")

@@ -5,6 +5,7 @@
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
+import type * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import { ExitCode } from "./Errors.ts"
 import type { KeyPair } from "./KeyPair.ts"
@@ -24,9 +25,10 @@ export const parseKeyName: (text: unknown) => Option.Option<KeyName> = Schema.de
 
 export const DEFAULT_KEY_NAME: KeyName = KeyName.make("default")
 
+/** A key as it is listed; one that cannot be read does not hide the others. */
 export interface KeyEntry {
   readonly name: KeyName
-  readonly publicKey: PublicKey
+  readonly publicKey: Result.Result<PublicKey, KeystoreError>
 }
 
 /** A key of that name exists; keys are never overwritten. */

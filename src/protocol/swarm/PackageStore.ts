@@ -7,6 +7,7 @@ import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
+import type { Infohash } from "../core/Infohash.ts"
 import type { PackageName } from "../core/PackageName.ts"
 import type { PublicKey } from "../core/PublicKey.ts"
 import type { Version } from "../core/Version.ts"
@@ -23,6 +24,11 @@ export interface StoredRelease {
 export class PackageStore extends Context.Service<
   PackageStore,
   {
+    /**
+     * The sole right to stage and commit a torrent, until the scope closes. Waits while somebody
+     * else on this machine has it, in whatever process.
+     */
+    readonly reserve: (infohash: Infohash) => Effect.Effect<void, StorageFailed, Scope.Scope>
     /** A place for the torrent's bytes, with whatever an earlier try left there. */
     readonly stage: (torrent: Torrent) => Effect.Effect<Content, StorageFailed, Scope.Scope>
     /** Forgets what is staged, after it turned out to be wrong. */

@@ -2,6 +2,7 @@
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Random from "effect/Random"
+import * as Result from "effect/Result"
 import { Ed25519, SEED_BYTES } from "../core/Ed25519.ts"
 import * as KeyPair from "../core/KeyPair.ts"
 import { KeyExists, type KeyName, KeyNotFound, Keystore, KeystoreError } from "../core/Keystore.ts"
@@ -27,7 +28,7 @@ export const layer: Layer.Layer<Keystore, never, Ed25519> = Layer.effect(
       }),
       list: Effect.sync(() =>
         [...keys]
-          .map(([name, pair]) => ({ name, publicKey: pair.publicKey }))
+          .map(([name, pair]) => ({ name, publicKey: Result.succeed(pair.publicKey) }))
           .toSorted((a, b) => (a.name < b.name ? -1 : 1))
       )
     })

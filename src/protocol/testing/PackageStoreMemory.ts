@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Hex from "effect/encoding/Hex"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import * as Semaphore from "effect/Semaphore"
 import type { PackageName } from "../core/PackageName.ts"
 import * as PublicKey from "../core/PublicKey.ts"
 import type { Version } from "../core/Version.ts"
@@ -29,7 +30,14 @@ export const layer: Layer.Layer<PackageStore> = Layer.sync(PackageStore, () => {
   const stored = new Map<string, StoredRelease & { readonly bytes: Uint8Array }>()
   const missing = (operation: string, location: string) =>
     Effect.fail(new StorageFailed({ location, operation, problem: "it is not there" }))
+  const reservations = new Map<string, Semaphore.Semaphore>()
   return PackageStore.of({
+    reserve: (infohash) => {
+      const key = Hex.encode(infohash)
+      const reservation = reservations.get(key) ?? Semaphore.makeUnsafe(1)
+      reservations.set(key, reservation)
+      return Effect.asVoid(Effect.acquireRelease(reservation.take(1), () => reservation.release(1)))
+    },
     stage: (torrent) =>
       Effect.sync(() => {
         const key = Hex.encode(torrent.infohash)

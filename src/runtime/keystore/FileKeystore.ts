@@ -14,6 +14,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Path from "effect/Path"
 import type { PlatformError } from "effect/PlatformError"
+import * as Result from "effect/Result"
 import { Ed25519, SEED_BYTES } from "../../protocol/core/Ed25519.ts"
 import * as KeyPair from "../../protocol/core/KeyPair.ts"
 import {
@@ -136,7 +137,10 @@ export const layer: Layer.Layer<Keystore, never, Home | Ed25519 | SecureRandom |
             .flatMap((file) => Option.toArray(parseKeyName(file.slice(0, -EXTENSION.length))))
             .toSorted()
           return yield* Effect.forEach(names, (name) =>
-            Effect.map(read(name), ({ publicKey }) => ({ name, publicKey }))
+            Effect.map(Effect.result(read(name)), (file) => ({
+              name,
+              publicKey: Result.map(file, ({ publicKey }) => publicKey)
+            }))
           )
         }).pipe(Effect.withSpan("Keystore.list"))
       })

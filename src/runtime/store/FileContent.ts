@@ -1,4 +1,5 @@
 /** The two files of a release's torrent as one run of bytes. */
+import * as Bytes from "effect/Bytes"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Path from "effect/Path"
@@ -6,6 +7,9 @@ import * as Semaphore from "effect/Semaphore"
 import { type Content, StorageFailed } from "../../protocol/swarm/Content.ts"
 import type { Torrent, TorrentFile } from "../../protocol/swarm/Torrent.ts"
 import { problemOf } from "./PlatformProblem.ts"
+
+/** Bytes of each content held in memory while two are compared. */
+const COMPARE_CHUNK_BYTES = 1024 * 1024
 
 interface Part {
   readonly file: TorrentFile
@@ -88,7 +92,22 @@ export const open = Effect.fnUntraced(function* (directory: string, torrent: Tor
   } satisfies Content
 })
 
+/** Flushes a file to the disk. */
 export const sync = Effect.fnUntraced(function* (location: string) {
   const fs = yield* FileSystem.FileSystem
   yield* Effect.scoped(Effect.flatMap(fs.open(location, { flag: "r+" }), (file) => file.sync))
 })
+
+/** Whether two directories hold the same bytes of the torrent. What cannot be read is not the same. */
+export const isSame = (left: string, right: string, torrent: Torrent) =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      const contents = [yield* open(left, torrent, "read"), yield* open(right, torrent, "read")]
+      for (let at = 0; at < torrent.totalLength; at += COMPARE_CHUNK_BYTES) {
+        const length = Math.min(COMPARE_CHUNK_BYTES, torrent.totalLength - at)
+        const [one, other] = yield* Effect.forEach(contents, (content) => content.read(at, length))
+        if (!Bytes.Equivalence(one!, other!)) return false
+      }
+      return true
+    })
+  ).pipe(Effect.orElseSucceed(() => false))

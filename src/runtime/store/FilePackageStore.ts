@@ -1,12 +1,17 @@
 /**
  * The package store on disk.
  *
- * `<home>/downloads/<infohash>/` holds what is still arriving. `<home>/packages/<id>/` holds a
- * verified release: `manifest.json`, the tarball, and `release`, which says whose it is. `<id>` is
- * the SHA-256 over publisher, name and version, each with its length before it, so that no two
- * releases share a directory. Committing is one rename.
+ * `<home>/downloads/<infohash>/` holds what is still arriving, and stays until it is committed or
+ * discarded, so that a download can be taken up again. `<home>/packages/<id>/` holds a verified
+ * release: `manifest.json`, the tarball, and `release`, which says whose it is. `<id>` is the SHA-256
+ * over publisher, name and version, each with its length before it, so that no two releases share a
+ * directory. Committing moves the old release to `<id>.old`, the new one in, and removes the old one:
+ * after a crash in between, whoever looks for the release moves the old one back. Both happen under
+ * `<id>.lock`; who stages and commits a torrent holds `<infohash>.lock`.
  */
-import type { SecureRandom } from "effect/crypto/SecureRandom"
+import * as Bytes from "effect/Bytes"
+import * as Context from "effect/Context"
+import { SecureRandom } from "effect/crypto/SecureRandom"
 import * as Effect from "effect/Effect"
 import * as Hex from "effect/encoding/Hex"
 import * as FileSystem from "effect/FileSystem"
@@ -27,10 +32,18 @@ import { PackageStore, type StoredRelease } from "../../protocol/swarm/PackageSt
 import * as Torrent from "../../protocol/swarm/Torrent.ts"
 import * as AtomicFile from "./AtomicFile.ts"
 import * as FileContent from "./FileContent.ts"
+import * as FileLock from "./FileLock.ts"
 import { Home } from "./Home.ts"
-import { isNotFound, problemOf } from "./PlatformProblem.ts"
+import { isNotFound, isNothingThere, problemOf } from "./PlatformProblem.ts"
 
 const RELEASE_FILE = "release"
+
+/** What becomes of a release's directory while another takes its place. */
+const ASIDE_EXTENSION = ".old"
+const LOCK_EXTENSION = ".lock"
+
+/** A release's directory, in place or aside; other names in `packages` are nobody's business. */
+const DIRECTORY_NAME = /^([0-9a-f]{64})(?:\.old)?$/
 
 /** Stored releases read at a time when all are listed. */
 const READ_CONCURRENCY = 16
@@ -58,7 +71,12 @@ export const layer: Layer.Layer<PackageStore, never, Home | SecureRandom | FileS
       const { downloads, packages } = yield* Home
       const fs = yield* FileSystem.FileSystem
       const path = yield* Path.Path
-      const context = yield* Effect.context<FileSystem.FileSystem | Path.Path | SecureRandom>()
+      // Nothing but these: the layer's own scope is in its context too, and would keep what a caller's scope should close.
+      const context = Context.pick(
+        FileSystem.FileSystem,
+        Path.Path,
+        SecureRandom
+      )(yield* Effect.context<FileSystem.FileSystem | Path.Path | SecureRandom>())
 
       const failed = (operation: string, location: string) => (error: PlatformError) =>
         new StorageFailed({ location, operation, problem: problemOf(error) })
@@ -76,7 +94,7 @@ export const layer: Layer.Layer<PackageStore, never, Home | SecureRandom | FileS
         const bytes = yield* fs.readFile(location).pipe(
           Effect.asSome,
           Effect.catch((error) =>
-            isNotFound(error) ? Effect.succeedNone : Effect.fail(failed("read", location)(error))
+            isNothingThere(error) ? Effect.succeedNone : Effect.fail(failed("read", location)(error))
           )
         )
         if (Option.isNone(bytes)) return Option.none<StoredRelease>()
@@ -92,7 +110,50 @@ export const layer: Layer.Layer<PackageStore, never, Home | SecureRandom | FileS
         )
       })
 
+      const underLock = <A, E>(directory: string, effect: Effect.Effect<A, E>) =>
+        FileLock.withLock(directory + LOCK_EXTENSION, effect).pipe(Effect.provideContext(context))
+
+      /** Undoes what a commit that was cut off left: with the lock held, nobody is in the middle of one. */
+      const restore = Effect.fnUntraced(function* (directory: string) {
+        const aside = directory + ASIDE_EXTENSION
+        if (!(yield* fs.exists(aside))) return
+        if (yield* fs.exists(directory)) yield* fs.remove(aside, { recursive: true, force: true })
+        else yield* fs.rename(aside, directory)
+      })
+
+      /** Makes sure that a release is in its place if there is one. */
+      const settle = Effect.fnUntraced(
+        function* (directory: string) {
+          if (yield* fs.exists(directory)) return
+          if (yield* fs.exists(directory + ASIDE_EXTENSION)) yield* underLock(directory, restore(directory))
+        },
+        (settled, directory) => Effect.mapError(settled, failed("restore", directory))
+      )
+
+      const findIn = Effect.fnUntraced(function* (directory: string) {
+        const found = yield* readStored(directory)
+        if (Option.isSome(found)) return found
+        // Somebody may be, or have been, in the middle of a commit: what it comes to counts.
+        yield* settle(directory)
+        return yield* readStored(directory)
+      })
+
+      /** Puts the staged release in its place. Fails with the old one there as before. */
+      const swap = Effect.fnUntraced(function* (staging: string, directory: string) {
+        const aside = directory + ASIDE_EXTENSION
+        if (yield* fs.exists(directory)) yield* fs.rename(directory, aside)
+        yield* fs.rename(staging, directory).pipe(Effect.onError(() => Effect.ignore(restore(directory))))
+        yield* AtomicFile.syncDirectory(packages)
+        // What stays of it is removed by the next commit.
+        yield* Effect.ignore(fs.remove(aside, { recursive: true, force: true }))
+      }, Effect.provideContext(context))
+
       return PackageStore.of({
+        reserve: Effect.fnUntraced(function* (infohash) {
+          const location = path.join(downloads, Infohash.toHex(infohash) + LOCK_EXTENSION)
+          yield* makeDirectory(downloads)
+          yield* FileLock.hold(location).pipe(Effect.provideContext(context), Effect.mapError(failed("lock", location)))
+        }),
         stage: Effect.fnUntraced(function* (torrent) {
           const directory = stagingOf(torrent)
           yield* makeDirectory(directory)
@@ -105,36 +166,54 @@ export const layer: Layer.Layer<PackageStore, never, Home | SecureRandom | FileS
         commit: Effect.fn("PackageStore.commit")(function* (stored) {
           const staging = stagingOf(stored.torrent)
           const directory = directoryOf(stored)
-          const { manifest, tarball } = stored.torrent
-          yield* makeDirectory(packages)
+          const { infohash, manifest, tarball } = stored.torrent
           const bytes = encodeStored({ i: stored.torrent.info, k: stored.publisher, r: stored.release })
-          yield* AtomicFile.replace(path.join(staging, RELEASE_FILE), bytes).pipe(
-            Effect.andThen(
-              Effect.forEach([manifest, tarball], (file) => FileContent.sync(path.join(staging, file.path)))
-            ),
-            Effect.andThen(fs.remove(directory, { recursive: true, force: true })),
-            Effect.andThen(fs.rename(staging, directory)),
-            Effect.andThen(AtomicFile.syncDirectory(packages)),
-            Effect.provideContext(context),
-            Effect.mapError(failed("store", directory))
+          const write = (into: string) =>
+            AtomicFile.replace(path.join(into, RELEASE_FILE), bytes).pipe(Effect.provideContext(context))
+
+          const commit = Effect.gen(function* () {
+            yield* restore(directory)
+            const known = yield* readStored(directory)
+            if (Option.isSome(known) && Bytes.Equivalence(known.value.torrent.infohash, infohash)) {
+              const isStaged = yield* fs.exists(staging)
+              const isSame = FileContent.isSame(staging, directory, stored.torrent).pipe(Effect.provideContext(context))
+              // Nothing moves under those who read the release, unless what they read was damaged.
+              if (!isStaged || (yield* isSame)) {
+                yield* write(directory)
+                return yield* fs.remove(staging, { recursive: true, force: true })
+              }
+            }
+            yield* write(staging)
+            for (const file of [manifest, tarball]) {
+              yield* FileContent.sync(path.join(staging, file.path)).pipe(Effect.provideContext(context))
+            }
+            yield* swap(staging, directory)
+          })
+          yield* makeDirectory(packages)
+          yield* underLock(directory, commit).pipe(
+            Effect.catchTag("PlatformError", (error) => Effect.fail(failed("store", directory)(error)))
           )
         }),
-        find: (publisher, name, version) => readStored(path.join(packages, idOf(publisher, name, version))),
+        find: (publisher, name, version) => findIn(path.join(packages, idOf(publisher, name, version))),
         list: Effect.gen(function* () {
-          const directories = yield* fs
+          const entries = yield* fs
             .readDirectory(packages)
             .pipe(
               Effect.catch((error) =>
                 isNotFound(error) ? Effect.succeed<Array<string>>([]) : Effect.fail(failed("list", packages)(error))
               )
             )
-          const found = yield* Effect.forEach(directories, (name) => readStored(path.join(packages, name)), {
+          const ids = new Set(entries.flatMap((entry) => DIRECTORY_NAME.exec(entry)?.[1] ?? []))
+          const found = yield* Effect.forEach(ids, (id) => findIn(path.join(packages, id)), {
             concurrency: READ_CONCURRENCY
           })
           return found.flatMap(Option.toArray)
         }),
-        open: (stored) =>
-          FileContent.open(directoryOf(stored), stored.torrent, "read").pipe(Effect.provideContext(context))
+        open: Effect.fnUntraced(function* (stored) {
+          const directory = directoryOf(stored)
+          const opened = FileContent.open(directory, stored.torrent, "read").pipe(Effect.provideContext(context))
+          return yield* opened.pipe(Effect.catch(() => Effect.andThen(settle(directory), opened)))
+        })
       })
     })
   )

@@ -1,4 +1,8 @@
-/** Records as files under `<home>/records`, one `<target>.record` each, in their envelope form. */
+/**
+ * Records as files under `<home>/records`, one `<target>.record` each, in their envelope form. A
+ * record is compared with the one that it replaces under a lock, `<home>/records.lock`, so that what
+ * is kept never goes back to an older one. Files of other names are passed over.
+ */
 import type { SecureRandom } from "effect/crypto/SecureRandom"
 import * as Effect from "effect/Effect"
 import * as Hex from "effect/encoding/Hex"
@@ -6,14 +10,19 @@ import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Path from "effect/Path"
+import * as Semaphore from "effect/Semaphore"
 import { Ed25519 } from "../../protocol/core/Ed25519.ts"
 import * as Record from "../../protocol/dht/Record.ts"
 import { RecordStore, RecordStoreError } from "../../protocol/dht/RecordStore.ts"
 import * as AtomicFile from "./AtomicFile.ts"
+import * as FileLock from "./FileLock.ts"
 import { Home } from "./Home.ts"
-import { isNotFound, problemOf } from "./PlatformProblem.ts"
+import { isNotFound, isNothingThere, problemOf } from "./PlatformProblem.ts"
 
 const EXTENSION = ".record"
+
+/** A target is the 20 bytes of a SHA-1. */
+const RECORD_FILE = /^[0-9a-f]{40}\.record$/
 
 /** Files read at a time when all are listed. */
 const READ_CONCURRENCY = 16
@@ -27,6 +36,8 @@ export const layer: Layer.Layer<RecordStore, never, Home | Ed25519 | SecureRando
       const path = yield* Path.Path
       const ed25519 = yield* Ed25519
       const context = yield* Effect.context<FileSystem.FileSystem | Path.Path | SecureRandom>()
+      /** Spares the fibers of this process the polling. */
+      const writing = yield* Semaphore.make(1)
       const failed = (problem: string) => new RecordStoreError({ location: records, problem })
 
       /** A damaged record is as good as none: it is signed, so it cannot mislead, and it can be fetched again. */
@@ -34,7 +45,9 @@ export const layer: Layer.Layer<RecordStore, never, Home | Ed25519 | SecureRando
         fs.readFile(path.join(records, file)).pipe(
           Effect.matchEffect({
             onFailure: (error) =>
-              isNotFound(error) ? Effect.succeed(Option.none<Record.Record>()) : Effect.fail(failed(problemOf(error))),
+              isNothingThere(error)
+                ? Effect.succeed(Option.none<Record.Record>())
+                : Effect.fail(failed(problemOf(error))),
             onSuccess: (bytes) =>
               Effect.option(Record.fromBytes(bytes, file).pipe(Effect.provideService(Ed25519, ed25519)))
           })
@@ -46,12 +59,25 @@ export const layer: Layer.Layer<RecordStore, never, Home | Ed25519 | SecureRando
       return RecordStore.of({
         remember: Effect.fnUntraced(function* (record) {
           const file = fileOf(record.publicKey, record.salt)
-          const known = yield* readFile(file)
-          if (Option.isSome(known) && Record.newer(known.value, record) === known.value) return
+          const isKnown = Effect.map(
+            readFile(file),
+            (known) => Option.isSome(known) && Record.newer(known.value, record) === known.value
+          )
+          // What is kept only ever gets newer, so a record that is too old now needs no lock.
+          if (yield* isKnown) return
           yield* fs.makeDirectory(records, { recursive: true, mode: AtomicFile.PRIVATE_DIRECTORY_MODE }).pipe(
-            Effect.andThen(AtomicFile.replace(path.join(records, file), Record.toBytes(record))),
+            Effect.andThen(
+              FileLock.withLock(
+                `${records}.lock`,
+                Effect.gen(function* () {
+                  if (yield* isKnown) return
+                  yield* AtomicFile.replace(path.join(records, file), Record.toBytes(record))
+                })
+              )
+            ),
             Effect.provideContext(context),
-            Effect.mapError((error) => failed(problemOf(error)))
+            Effect.catchTag("PlatformError", (error) => Effect.fail(failed(problemOf(error)))),
+            writing.withPermits(1)
           )
         }),
         find: (publicKey, salt) => readFile(fileOf(publicKey, salt)),
@@ -64,7 +90,7 @@ export const layer: Layer.Layer<RecordStore, never, Home | Ed25519 | SecureRando
               )
             )
           const found = yield* Effect.forEach(
-            files.filter((file) => file.endsWith(EXTENSION)),
+            files.filter((file) => RECORD_FILE.test(file)),
             readFile,
             { concurrency: READ_CONCURRENCY }
           )

@@ -14,3 +14,11 @@ export const problemOf = (error: PlatformError): string => {
 export const isNotFound = (error: PlatformError): boolean => error.reason._tag === "NotFound"
 
 export const isAlreadyThere = (error: PlatformError): boolean => error.reason._tag === "AlreadyExists"
+
+/** The operating system's name for the failure, such as `ENOSPC`; `undefined` where it gave none. */
+export const codeOf = (error: PlatformError): string | undefined =>
+  Predicate.hasProperty(error.cause, "code") ? String(error.cause.code) : undefined
+
+/** No such file, or something of another kind in its place: a directory, or a file where a directory should be. */
+export const isNothingThere = (error: PlatformError): boolean =>
+  isNotFound(error) || ["ENOTDIR", "EISDIR"].includes(codeOf(error) ?? "")

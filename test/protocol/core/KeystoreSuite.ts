@@ -3,6 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Inspectable from "effect/Inspectable"
 import type * as Layer from "effect/Layer"
+import * as Result from "effect/Result"
 import { Ed25519 } from "../../../src/protocol/core/Ed25519.ts"
 import { KeyName, Keystore } from "../../../src/protocol/core/Keystore.ts"
 import * as PublicKey from "../../../src/protocol/core/PublicKey.ts"
@@ -95,7 +96,7 @@ export const suite = (label: string, layer: Layer.Layer<Keystore | Ed25519, unkn
         const alice = yield* keystore.create(name("alice"))
         const listed = yield* keystore.list
         assert.deepStrictEqual(
-          listed.map((entry) => [String(entry.name), PublicKey.toHex(entry.publicKey)]),
+          listed.map((entry) => [String(entry.name), PublicKey.toHex(Result.getOrThrow(entry.publicKey))]),
           [
             ["alice", PublicKey.toHex(alice.publicKey)],
             ["bob", PublicKey.toHex(bob.publicKey)]

@@ -46,6 +46,23 @@ export const suite = (label: string, layer: Layer.Layer<RecordStore | Ed25519, u
     )
 
     test(
+      "keeps the newest record when many are remembered at once",
+      Effect.gen(function* () {
+        const store = yield* RecordStore
+        const pair = yield* KeyPair.fromSeed(sha256(text("alice")))
+        for (const round of Array.from({ length: 20 }).keys()) {
+          const salt = KeyString.saltOf(`p${round}`)
+          yield* Effect.forEach(
+            [2, 1, 4, 3],
+            (seq) => store.remember(Record.sign(pair, { salt, seq, value: text(`${seq}`) })),
+            { concurrency: "unbounded" }
+          )
+          assert.strictEqual(Option.getOrThrow(yield* store.find(pair.publicKey, salt)).seq, 4)
+        }
+      })
+    )
+
+    test(
       "lists records of all keys and salts",
       Effect.gen(function* () {
         const store = yield* RecordStore

@@ -2,9 +2,11 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Hex from "effect/encoding/Hex"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import type * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import { sha1 } from "../../../src/protocol/core/Digest.ts"
 import type { PublicKey } from "../../../src/protocol/core/PublicKey.ts"
 import * as Version from "../../../src/protocol/core/Version.ts"
@@ -145,6 +147,61 @@ export const suite = (label: string, layer: Layer.Layer<PackageStore, unknown>) 
         const error = yield* Effect.flip(store.commit(sample("a", "1.0.0", 3).stored))
         assert.strictEqual(error._tag, "StorageFailed")
         assert.deepStrictEqual(yield* store.list, [])
+      })
+    )
+
+    test(
+      "takes a commit of what is stored already, and keeps it readable",
+      Effect.gen(function* () {
+        const store = yield* PackageStore
+        const { bytes, stored } = sample("a", "1.0.0", 3)
+        yield* Effect.scoped(fill({ bytes, stored }))
+        yield* store.commit(stored)
+        const content = yield* store.open(stored)
+        yield* store.commit(stored)
+        yield* Effect.scoped(fill({ bytes, stored }))
+        yield* store.commit(stored)
+        for (const each of [content, yield* store.open(stored)]) {
+          assert.strictEqual(Hex.encode(yield* each.read(0, bytes.length)), Hex.encode(bytes))
+        }
+        assert.strictEqual((yield* store.list).length, 1)
+      })
+    )
+
+    test(
+      "lets one alone reserve a torrent, until its scope closes",
+      Effect.gen(function* () {
+        const store = yield* PackageStore
+        const { infohash } = sample("a", "1.0.0", 3).stored.torrent
+        const first = yield* Scope.make()
+        yield* Scope.provide(store.reserve(infohash), first)
+        // Another torrent is nobody's yet.
+        yield* Effect.scoped(store.reserve(sample("b", "1.0.0", 3).stored.torrent.infohash))
+        const second = yield* Effect.forkChild(Effect.scoped(Effect.as(store.reserve(infohash), "second")))
+        yield* Effect.yieldNow
+        assert.isUndefined(second.pollUnsafe())
+        yield* Scope.close(first, Exit.void)
+        assert.strictEqual(yield* Fiber.join(second), "second")
+        yield* Effect.scoped(store.reserve(infohash))
+      })
+    )
+
+    test(
+      "never lets two fibers into the reservation of one torrent",
+      Effect.gen(function* () {
+        const store = yield* PackageStore
+        const { infohash } = sample("a", "1.0.0", 3).stored.torrent
+        let inside = 0
+        let most = 0
+        const visit = Effect.gen(function* () {
+          yield* store.reserve(infohash)
+          most = Math.max(most, ++inside)
+          yield* Effect.yieldNow
+          yield* store.list
+          inside--
+        })
+        yield* Effect.forEach(Array.from({ length: 8 }), () => Effect.scoped(visit), { concurrency: "unbounded" })
+        assert.strictEqual(most, 1)
       })
     )
   })

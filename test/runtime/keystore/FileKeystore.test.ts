@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
+import * as Result from "effect/Result"
 import { KeyName, Keystore } from "../../../src/protocol/core/Keystore.ts"
 import * as FileKeystore from "../../../src/runtime/keystore/FileKeystore.ts"
 import { Home } from "../../../src/runtime/store/Home.ts"
@@ -79,6 +80,20 @@ describe("FileKeystore", () => {
         (yield* keystore.list).map(({ name }) => String(name)),
         ["alice"]
       )
+    })
+  )
+
+  test(
+    "lists the other keys when one cannot be read, and says which one that is",
+    Effect.gen(function* () {
+      const { fs, keys, keystore } = yield* made
+      yield* keystore.create(KeyName.make("bob"))
+      yield* fs.writeFileString(`${keys}/bob.key`, "garbage")
+      const [first, second] = yield* keystore.list
+      assert.isTrue(Result.isSuccess(first!.publicKey))
+      assert.strictEqual(String(second!.name), "bob")
+      if (Result.isSuccess(second!.publicKey)) return assert.fail("a damaged key was listed")
+      assert.strictEqual(second!.publicKey.failure.reason._tag, "KeyDamaged")
     })
   )
 

@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
@@ -57,5 +58,22 @@ describe("Observations", () => {
         names.map(() => 1)
       )
     }).pipe(Effect.provide(files, { local: true }))
+  )
+
+  it.live("files: keeps every note when two processes make them at once", () =>
+    Effect.gen(function* () {
+      const one = yield* Observations
+      // A layer of its own shares nothing with the first but the files, as another process would.
+      const other = Context.get(yield* Layer.build(Layer.fresh(FileObservations.layer)), Observations)
+      const names = Array.from({ length: 20 }, (_, i) => name(`p${i}`))
+      yield* Effect.forEach(names, (each, i) => (i % 2 === 0 ? one : other).note(each, [key(1)], 5), {
+        concurrency: "unbounded"
+      })
+      const sizes = yield* Effect.forEach(names, (each) => Effect.map(one.of(each), ({ size }) => size))
+      assert.deepStrictEqual(
+        sizes,
+        names.map(() => 1)
+      )
+    }).pipe(Effect.scoped, Effect.provide(files, { local: true }))
   )
 })

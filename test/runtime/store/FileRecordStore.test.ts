@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
@@ -39,6 +40,34 @@ describe("FileRecordStore", () => {
       }
       yield* store.remember(record)
       assert.isTrue(Option.isSome(yield* store.find(pair.publicKey, salt)))
+    }).pipe(Effect.provide(layer, { local: true }))
+  )
+
+  it.live("keeps the newest record when two processes remember at once", () =>
+    Effect.gen(function* () {
+      const one = yield* RecordStore
+      // A layer of its own shares nothing with the first but the files, as another process would.
+      const other = Context.get(yield* Layer.build(Layer.fresh(FileRecordStore.layer)), RecordStore)
+      const pair = yield* KeyPair.fromSeed(sha256(new Uint8Array([1])))
+      for (const round of Array.from({ length: 10 }).keys()) {
+        const salt = KeyString.saltOf(`p${round}`)
+        const record = (seq: number) => Record.sign(pair, { salt, seq, value: new Uint8Array([seq]) })
+        yield* Effect.all([one.remember(record(2)), other.remember(record(1)), other.remember(record(3))], {
+          concurrency: "unbounded"
+        })
+        assert.strictEqual(Option.getOrThrow(yield* one.find(pair.publicKey, salt)).seq, 3)
+      }
+    }).pipe(Effect.scoped, Effect.provide(layer, { local: true }))
+  )
+
+  it.live("passes over files that are no records", () =>
+    Effect.gen(function* () {
+      const fs = yield* FileSystem.FileSystem
+      const { records } = yield* Home
+      yield* fs.makeDirectory(`${records}/${"a".repeat(40)}.record`, { recursive: true })
+      yield* fs.makeDirectory(`${records}/folder.record`, { recursive: true })
+      yield* fs.writeFileString(`${records}/.DS_Store`, "")
+      assert.deepStrictEqual(yield* (yield* RecordStore).all, [])
     }).pipe(Effect.provide(layer, { local: true }))
   )
 })
