@@ -30,7 +30,7 @@ const release: fc.Arbitrary<Release.Release> = fc
     m: bytes(32),
     h: bytes(32),
     ih: bytes(20).map((each) => each as Infohash),
-    s: fc.tuple(fc.nat(1_000_000), fc.nat(500_000_000)),
+    s: fc.tuple(fc.integer({ min: 1, max: 1_000_000 }), fc.integer({ min: 1, max: 500_000_000 })),
     t: time,
     p: fc.option(
       fc.integer({ min: 1, max: 16 }).chain((pieces) => bytes(20 * pieces)),

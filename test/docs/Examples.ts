@@ -76,7 +76,7 @@ export const examples = Effect.gen(function* () {
     firstSeen: PUBLISHED_AT - 1000,
     timestamp: PUBLISHED_AT
   })
-  const index = yield* Schema.encodeEffect(NameIndex.codec)({ c: [claim], k: 1 })
+  const index = NameIndex.toBytes(NameClaim.fromClaims([claim]))
 
   return new Map([
     [

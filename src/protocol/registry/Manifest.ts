@@ -9,7 +9,6 @@ import * as Bytes from "effect/Bytes"
 import * as Effect from "effect/Effect"
 import * as Hex from "effect/encoding/Hex"
 import * as Option from "effect/Option"
-import * as Order from "effect/Order"
 import * as Schema from "effect/Schema"
 import * as CanonicalJson from "../core/CanonicalJson.ts"
 import { sha256 } from "../core/Digest.ts"
@@ -17,12 +16,9 @@ import { ExitCode } from "../core/Errors.ts"
 import { PackageName } from "../core/PackageName.ts"
 import * as PublicKey from "../core/PublicKey.ts"
 import { Version } from "../core/Version.ts"
-import type * as Release from "./Release.ts"
+import * as Release from "./Release.ts"
 
 export const PROTOCOL = "libreseed/1"
-
-/** 100,000 files of the longest sensible paths; anything larger is not a manifest. */
-export const MANIFEST_MAX_BYTES = 32 * 1024 * 1024
 
 const Sha256Hex = Schema.String.check(Schema.isPattern(/^[0-9a-f]{64}$/))
 const Size = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
@@ -85,19 +81,18 @@ export class InvalidManifest extends Schema.TaggedError<InvalidManifest>()("Inva
 
 const encoder = new TextEncoder()
 
-const byPathBytes = Order.mapInput(Bytes.Order, (path: string) => encoder.encode(path))
-
 /**
  * SHA-256 (hex) over the files in the order of their path bytes: for each one path, mode and
  * SHA-256, every field with its length in four big-endian bytes before it.
  */
 export const contentHash = (files: Manifest["files"]): string => {
-  const fields = Object.keys(files)
-    .toSorted(byPathBytes)
-    .flatMap((path) => [
-      encoder.encode(path),
-      encoder.encode(files[path]!.mode),
-      Option.getOrThrow(Option.getSuccess(Hex.decode(files[path]!.sha256)))
+  const fields = Object.entries(files)
+    .map(([path, file]) => ({ path: encoder.encode(path), file }))
+    .toSorted((self, that) => Bytes.Order(self.path, that.path))
+    .flatMap(({ file, path }) => [
+      path,
+      encoder.encode(file.mode),
+      Option.getOrThrow(Option.getSuccess(Hex.decode(file.sha256)))
     ])
   const out = new Uint8Array(fields.reduce((sum, field) => sum + 4 + field.length, 0))
   const view = new DataView(out.buffer)
@@ -134,9 +129,9 @@ export const verify = Effect.fnUntraced(function* (
   if (Hex.encode(sha256(bytes)) !== Hex.encode(release.m)) {
     return yield* refuse("its hash is not the one signed by the publisher")
   }
-  const json = yield* Effect.fromResult(CanonicalJson.decodeCanonical(bytes, { maxBytes: MANIFEST_MAX_BYTES })).pipe(
-    Effect.mapError((error) => refuse(error.message))
-  )
+  const json = yield* Effect.fromResult(
+    CanonicalJson.decodeCanonical(bytes, { maxBytes: Release.MANIFEST_MAX_BYTES })
+  ).pipe(Effect.mapError((error) => refuse(error.message)))
   const manifest = yield* decode(json).pipe(Effect.mapError((error) => refuse(error.message)))
   if (manifest.name !== release.n || manifest.version !== release.v)
     return yield* refuse("it is that of another release")

@@ -64,19 +64,22 @@ export const sign = (
   return { ...claim, s: keyPair.sign(signedBytes(name, claim)) }
 }
 
-/**
- * Keeps the claims whose signatures hold for `name` and whose times make sense at `now` (ms):
- * first seen not after the claim itself, and no further ahead than the clock skew allows.
- */
-export const verifyAll = Effect.fnUntraced(function* (name: PackageName, claims: Iterable<NameClaim>, now: number) {
+/** Keeps the claims whose signatures hold for `name`, and whose author did not date them before they began. */
+export const verifyAll = Effect.fnUntraced(function* (name: PackageName, claims: Iterable<NameClaim>) {
   const ed25519 = yield* Ed25519
   const valid: Array<NameClaim> = []
   for (const claim of claims) {
-    const timely = claim.fs <= claim.t && claim.t <= now + CLOCK_SKEW_MAX_MS
-    if (timely && ed25519.verify(claim.s, signedBytes(name, claim), claim.k)) valid.push(claim)
+    if (claim.fs <= claim.t && ed25519.verify(claim.s, signedBytes(name, claim), claim.k)) valid.push(claim)
   }
   return fromClaims(valid)
 })
+
+/**
+ * The claims that a reader goes by at `now` (ms): those not dated further ahead than clocks may
+ * differ. The others are carried on all the same, since it may be our clock that is wrong.
+ */
+export const believable = (self: ClaimSet, now: number): ReadonlyArray<NameClaim> =>
+  [...self.values()].filter((claim) => claim.t <= now + CLOCK_SKEW_MAX_MS)
 
 /** A set out of any claims, in any order, with duplicates. */
 export const fromClaims = (claims: Iterable<NameClaim>): ClaimSet => {

@@ -49,9 +49,18 @@ const newestFirst = (self: Entry, that: Entry): number => {
   return stable !== 0 ? stable : Version.compare(that[0], self[0])
 }
 
+export const lists = (self: Package, version: Version.Version): boolean =>
+  self.vs.some(([listed]) => listed === version)
+
+/** Whether the version would stand behind all those that are listed, where not all are. */
+export const isTooOld = (self: Package, version: Version.Version): boolean => {
+  const last = self.vs.at(-1)
+  return self.c > self.vs.length && last !== undefined && newestFirst(last, [version, 0]) < 0
+}
+
 /** The package with `release` added. Adding what is there already changes nothing but `t`. */
 export const add = (self: Package | undefined, release: Release.Release, now: number): Package => {
-  const known = self?.vs.some(([version]) => version === release.v) ?? false
+  const known = self !== undefined && lists(self, release.v)
   const vs = (known ? self!.vs : [...(self?.vs ?? []), [release.v, 0] as const]).toSorted(newestFirst)
   const isNewest = self === undefined || vs[0]![0] === release.v
   return {

@@ -10,18 +10,16 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import type { KeyPair } from "../core/KeyPair.ts"
-import type { PackageName } from "../core/PackageName.ts"
 import * as PublicKey from "../core/PublicKey.ts"
-import type { Version } from "../core/Version.ts"
 import { Dht } from "../dht/Dht.ts"
 import * as KeyString from "../dht/KeyString.ts"
 import * as Record from "../dht/Record.ts"
-import { RecordStore } from "../dht/RecordStore.ts"
 import * as Lookup from "./Lookup.ts"
 import * as NameClaim from "./NameClaim.ts"
 import * as NameIndex from "./NameIndex.ts"
 import * as Package from "./Package.ts"
-import { RegistryError, VersionExists } from "./RegistryError.ts"
+import { RegistryError, TooManyVersions, VersionExists } from "./RegistryError.ts"
+import { releaseOf } from "./Resolve.ts"
 import * as Release from "./Release.ts"
 
 export interface Publication {
@@ -43,42 +41,14 @@ const releaseBytes = (release: Release.Release): Uint8Array => {
   return encodeRelease(withoutPieces)
 }
 
-/** The newest of what network and this host know; `networkSeq` is what a compare-and-swap must name. */
-const newest = Effect.fnUntraced(function* <A>(
-  publicKey: PublicKey.PublicKey,
-  keyString: string,
-  codec: Schema.Codec<A, Uint8Array>
-) {
-  const store = yield* RecordStore
-  const kept = yield* store.find(publicKey, KeyString.saltOf(keyString))
-  const local = Option.isSome(kept) ? yield* Lookup.open(codec, keyString)(kept.value) : undefined
-  const remote = Option.getOrUndefined(yield* Lookup.find(publicKey, keyString, codec))
-  const found =
-    local === undefined || remote === undefined
-      ? (local ?? remote)
-      : Record.newer(local.record, remote.record) === local.record
-        ? local
-        : remote
-  return { found, networkSeq: remote?.record.seq }
-})
-
 const put = Effect.fnUntraced(function* (record: Record.Record, options?: { readonly cas: number }) {
   const dht = yield* Dht
-  const store = yield* RecordStore
   yield* dht.put(record, options).pipe(Effect.mapError((reason) => new RegistryError({ reason })))
-  yield* store.remember(record)
-  return record
+  yield* Lookup.remember(record)
 })
 
 /** The release of that version that this publisher signed earlier, wherever it is still known. */
-export const existing = Effect.fnUntraced(function* (
-  publicKey: PublicKey.PublicKey,
-  name: PackageName,
-  version: Version
-) {
-  const { found } = yield* newest(publicKey, KeyString.release(name, version), Release.codec)
-  return Option.fromUndefinedOr(found)
-})
+export const existing = releaseOf
 
 /** Fails with `VersionExists` where `earlier` speaks of other bytes than `release`. */
 export const refuseOther = (
@@ -91,8 +61,8 @@ export const refuseOther = (
 
 /** Publishes a release whose bytes are seeded already. Fails with `VersionExists` where the version is out with other content. */
 export const publish = Effect.fn("Publish.publish")(function* (keyPair: KeyPair, release: Release.Release) {
-  const signed = yield* putRelease(keyPair, release)
-  const { pkg, record: packageRecord } = yield* putPackage(keyPair, signed.value)
+  const { isNew, signed } = yield* putRelease(keyPair, release)
+  const { pkg, record: packageRecord } = yield* putPackage(keyPair, signed.value, isNew)
   const indexRecord = yield* claimName(keyPair, pkg)
   return { release: signed.value, records: [signed.record, packageRecord, indexRecord] } satisfies Publication
 })
@@ -102,21 +72,30 @@ const putRelease = Effect.fnUntraced(function* (keyPair: KeyPair, release: Relea
   yield* refuseOther(earlier, release)
   if (Option.isSome(earlier)) {
     yield* put(earlier.value.record)
-    return earlier.value
+    return { signed: earlier.value, isNew: false }
   }
   const salt = KeyString.saltOf(KeyString.release(release.n, release.v))
   const record = Record.sign(keyPair, { salt, seq: Release.RELEASE_SEQ, value: releaseBytes(release) })
   yield* put(record)
-  return { record, value: release }
+  return { signed: { record, value: release }, isNew: true }
 })
 
-const putPackage = Effect.fnUntraced(function* (keyPair: KeyPair, release: Release.Release) {
+const putPackage = Effect.fnUntraced(function* (keyPair: KeyPair, release: Release.Release, isNew: boolean) {
   const keyString = KeyString.packageOf(release.n)
-  const { found, networkSeq } = yield* newest(keyPair.publicKey, keyString, Package.codec)
-  const cas = networkSeq === undefined ? undefined : { cas: networkSeq }
-  if (found !== undefined && found.value.vs.some(([version]) => version === release.v)) {
+  const pair = yield* Lookup.both(keyPair.publicKey, keyString)
+  const newest = Lookup.newest(pair)
+  const found = newest === undefined ? undefined : yield* Lookup.open(Package.codec, keyString)(newest)
+  const cas = pair.remote === undefined ? undefined : { cas: pair.remote.seq }
+  if (
+    found !== undefined &&
+    (Package.lists(found.value, release.v) || (!isNew && Package.isTooOld(found.value, release.v)))
+  ) {
     yield* put(found.record, cas)
     return { pkg: found.value, record: found.record }
+  }
+  if (found !== undefined && found.value.c >= Package.VERSIONS_MAX) {
+    const reason = new TooManyVersions({ package: release.n, max: Package.VERSIONS_MAX })
+    return yield* new RegistryError({ reason })
   }
   const pkg = Package.add(found?.value, release, yield* Clock.currentTimeMillis)
   const record = Record.sign(keyPair, {
@@ -137,7 +116,8 @@ const claimName = Effect.fnUntraced(function* (keyPair: KeyPair, pkg: Package.Pa
     return NameClaim.sign(keyPair, pkg.n, {
       latestVersion: pkg.l.v,
       firstSeen: Math.min(own?.fs ?? pkg.t, now),
-      timestamp: now
+      // Newer than the claim it replaces, even where the clock was set back in between.
+      timestamp: Math.max(now, (own?.t ?? 0) + 1)
     })
   })
 })

@@ -3,6 +3,7 @@ import * as Schema from "effect/Schema"
 import { ExitCode } from "../core/Errors.ts"
 import { DhtError } from "../dht/DhtError.ts"
 import { InvalidRecord } from "../dht/Record.ts"
+import { RecordStoreError } from "../dht/RecordStore.ts"
 
 /** No valid claim for the name was found. */
 export class NameNotFound extends Schema.TaggedError<NameNotFound>()("NameNotFound", { package: Schema.String }) {
@@ -35,13 +36,22 @@ export class VersionNotFound extends Schema.TaggedError<VersionNotFound>()("Vers
   package: Schema.String,
   range: Schema.String,
   publisher: Schema.String,
-  available: Schema.Array(Schema.String)
+  available: Schema.Array(Schema.String),
+  /** Older versions that did not fit into the package's record. */
+  unlisted: Schema.Int
 }) {
   readonly exitCode = ExitCode.notFound
   get hint() {
-    return this.available.length === 0
-      ? "All its versions are withdrawn."
-      : `It has ${this.available.slice(0, 8).join(", ")}${this.available.length > 8 ? ", …" : ""}`
+    const more = this.available.length > 8 ? ", …" : ""
+    const listed =
+      this.available.length === 0
+        ? "All its versions are withdrawn."
+        : this.available.every((version) => version.includes("-"))
+          ? `It has only pre-releases, to be asked for by their exact number: ${this.available.slice(0, 8).join(", ")}${more}.`
+          : `It has ${this.available.slice(0, 8).join(", ")}${more}.`
+    return this.unlisted === 0
+      ? listed
+      : `${listed} ${this.unlisted} older versions are not listed and can only be had by their exact number.`
   }
   override get message() {
     return `No version of "${this.package}" by ${this.publisher} fits ${this.range}`
@@ -57,6 +67,18 @@ export class VersionExists extends Schema.TaggedError<VersionExists>()("VersionE
   readonly hint = "Raise the version in package.json and publish again."
   override get message() {
     return `${this.package}@${this.version} is published already with other content`
+  }
+}
+
+/** The package has as many versions as a package may have. */
+export class TooManyVersions extends Schema.TaggedError<TooManyVersions>()("TooManyVersions", {
+  package: Schema.String,
+  max: Schema.Int
+}) {
+  readonly exitCode = ExitCode.usage
+  readonly hint = "Go on under another name."
+  override get message() {
+    return `${this.package} has ${this.max} versions, and a package cannot have more`
   }
 }
 
@@ -91,9 +113,11 @@ export class RegistryError extends Schema.TaggedError<RegistryError>()("Registry
     PackageNotFound,
     VersionNotFound,
     VersionExists,
+    TooManyVersions,
     Equivocation,
     NameIndexBlocked,
     InvalidRecord,
+    RecordStoreError,
     DhtError
   ])
 }) {

@@ -18,11 +18,17 @@ import { Version } from "../core/Version.ts"
 export const HASH_BYTES = 32
 /** A release is written once. */
 export const RELEASE_SEQ = 1
+/** Bytes of manifest.json: 100,000 files of sensible paths. */
+export const MANIFEST_MAX_BYTES = 32 * 1024 * 1024
+/** Bytes of a tarball. */
+export const TARBALL_MAX_BYTES = 512 * 1024 * 1024
 const PIECE_HASH_BYTES = 20
 const PIECES_MAX = 16
 export const HINTS_MAX = 4
 
 const Hash = Bencode.bytesOfLength(HASH_BYTES)
+
+const lengthUpTo = (maximum: number) => Bencode.Integer.check(Schema.isBetween({ minimum: 1, maximum }))
 
 const inUnits = (unit: number, max: number) =>
   Schema.Uint8Array.check(
@@ -33,13 +39,22 @@ const inUnits = (unit: number, max: number) =>
     )
   )
 
-/** Compact peers (BEP 23) ↔ addresses; entries with port 0 are refused. */
+const split = (bytes: Uint8Array): ReadonlyArray<Uint8Array> =>
+  Array.from({ length: bytes.length / PeerAddress.COMPACT_BYTES }, (_, i) =>
+    bytes.subarray(i * PeerAddress.COMPACT_BYTES, (i + 1) * PeerAddress.COMPACT_BYTES)
+  )
+
+/** Compact peers (BEP 23) ↔ addresses. Port 0 is refused: what cannot be dialled would be a second spelling of nothing. */
 const Hints = inUnits(PeerAddress.COMPACT_BYTES, HINTS_MAX).pipe(
+  Schema.check(
+    Schema.makeFilter(
+      (bytes: Uint8Array) =>
+        split(bytes).every((compact) => Option.isSome(PeerAddress.fromCompact(compact))) || "addresses with a port"
+    )
+  ),
   Schema.decodeTo(Schema.Array(PeerAddress.PeerAddress), {
     decode: SchemaGetter.transform((bytes: Uint8Array) =>
-      Array.from({ length: bytes.length / PeerAddress.COMPACT_BYTES }, (_, i) =>
-        bytes.subarray(i * PeerAddress.COMPACT_BYTES, (i + 1) * PeerAddress.COMPACT_BYTES)
-      ).flatMap((compact) => Option.toArray(PeerAddress.fromCompact(compact)))
+      split(bytes).flatMap((compact) => Option.toArray(PeerAddress.fromCompact(compact)))
     ),
     encode: SchemaGetter.transform((peers: ReadonlyArray<PeerAddress.PeerAddress>) =>
       Uint8Array.from(peers.flatMap((peer) => [...PeerAddress.toCompact(peer)]))
@@ -56,7 +71,7 @@ export const Fields = {
   h: Hash,
   ih: Infohash.Infohash,
   /** Bytes: manifest.json, tarball. */
-  s: Schema.Tuple([Bencode.Integer, Bencode.Integer]),
+  s: Schema.Tuple([lengthUpTo(MANIFEST_MAX_BYTES), lengthUpTo(TARBALL_MAX_BYTES)]),
   p: Schema.optionalKey(inUnits(PIECE_HASH_BYTES, PIECES_MAX)),
   x: Schema.optionalKey(Hints),
   /** When it was published, Unix milliseconds, by the publisher's clock. */

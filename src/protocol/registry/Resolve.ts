@@ -13,8 +13,9 @@ import * as PublicKey from "../core/PublicKey.ts"
 import * as Version from "../core/Version.ts"
 import * as KeyString from "../dht/KeyString.ts"
 import type { Record } from "../dht/Record.ts"
+import { RecordStore } from "../dht/RecordStore.ts"
 import * as Lookup from "./Lookup.ts"
-import type { NameClaim } from "./NameClaim.ts"
+import * as NameClaim from "./NameClaim.ts"
 import * as NameIndex from "./NameIndex.ts"
 import { Observations } from "./Observations.ts"
 import * as Package from "./Package.ts"
@@ -37,7 +38,7 @@ export interface Resolution {
 }
 
 export interface PublisherOfName {
-  readonly claim: NameClaim
+  readonly claim: NameClaim.NameClaim
   /** When this host first saw the publisher under the name, Unix ms. */
   readonly observedAt: number
 }
@@ -46,11 +47,11 @@ const fail = (reason: RegistryError["reason"]) => Effect.fail(new RegistryError(
 
 const readCandidates = Effect.fnUntraced(function* (name: PackageName, policy: Policy.Policy) {
   const index = yield* NameIndex.read(name)
-  if (index.claims.size === 0) return yield* fail(new NameNotFound({ package: name }))
-  const claims = [...index.claims.values()]
+  const now = yield* Clock.currentTimeMillis
+  const claims = NameClaim.believable(index.claims, now)
+  if (claims.length === 0) return yield* fail(new NameNotFound({ package: name }))
   const observations = yield* Observations
   const before = yield* observations.of(name)
-  const now = yield* Clock.currentTimeMillis
   const unseen = claims.filter((claim) => !before.has(PublicKey.toHex(claim.k)))
   const after =
     unseen.length === 0
@@ -100,30 +101,34 @@ const fromPublisher = Effect.fnUntraced(function* (
   others: ReadonlyArray<string>
 ) {
   const keyString = KeyString.packageOf(name)
+  const owner = PublicKey.toBase64(publisher)
   const found = yield* Lookup.find(publisher, keyString, Package.codec)
   if (Option.isNone(found) || found.value.value.n !== name) {
-    return yield* fail(new PackageNotFound({ package: name, publisher: PublicKey.toBase64(publisher), others }))
+    return yield* fail(new PackageNotFound({ package: name, publisher: owner, others }))
   }
   const { record, value: pkg } = found.value
+  const notFound = fail(
+    new VersionNotFound({
+      package: name,
+      range,
+      publisher: owner,
+      available: Package.selectable(pkg),
+      unlisted: pkg.c - pkg.vs.length
+    })
+  )
   const version = choose(pkg, range)
-  if (version === undefined) {
-    const available = Package.selectable(pkg)
-    return yield* fail(
-      new VersionNotFound({ package: name, range, publisher: PublicKey.toBase64(publisher), available })
-    )
-  }
-  const flags = pkg.vs.find(([listed]) => listed === version)?.[1] ?? 0
+  if (version === undefined) return yield* notFound
+  const flags = pkg.vs.find(([listed]) => listed === version)?.[1]
   if (pkg.l.v === version) {
     const release = Release.withName(name, pkg.l)
-    return { publisher, release, flags, records: [record] } satisfies Resolution
+    yield* refuseEquivocation(publisher, release)
+    return { publisher, release, flags: flags ?? 0, records: [record] } satisfies Resolution
   }
-  const exact = yield* releaseOf(publisher, name, version)
-  if (Option.isNone(exact)) {
-    return yield* fail(
-      new VersionNotFound({ package: name, range: version, publisher: PublicKey.toBase64(publisher), available: [] })
-    )
-  }
-  return { publisher, release: exact.value.value, flags, records: [record, exact.value.record] } satisfies Resolution
+  const exact =
+    flags === undefined && pkg.c === pkg.vs.length ? Option.none() : yield* releaseOf(publisher, name, version)
+  if (Option.isNone(exact)) return yield* notFound
+  const records = [record, exact.value.record]
+  return { publisher, release: exact.value.value, flags: flags ?? 0, records } satisfies Resolution
 })
 
 /**
@@ -135,20 +140,41 @@ const choose = (pkg: Package.Package, range: Version.Range): Version.Version | u
   return Option.getOrUndefined(Option.orElse(listed, () => Version.parse(range)))
 }
 
+const equivocation = (publisher: PublicKey.PublicKey, name: PackageName, version: Version.Version) =>
+  fail(new Equivocation({ package: name, version, publisher: PublicKey.toBase64(publisher) }))
+
+/** Fails where this host has seen another release of that version, signed by the same publisher. */
+const refuseEquivocation = Effect.fnUntraced(function* (publisher: PublicKey.PublicKey, release: Release.Release) {
+  const store = yield* RecordStore
+  const keyString = KeyString.release(release.n, release.v)
+  const seen = yield* store
+    .find(publisher, KeyString.saltOf(keyString))
+    .pipe(Effect.mapError((reason) => new RegistryError({ reason })))
+  if (Option.isNone(seen)) return
+  const { value } = yield* Lookup.open(Release.codec, keyString)(seen.value)
+  if (!Release.sameContent(value, release)) return yield* equivocation(publisher, release.n, release.v)
+})
+
 /**
  * A publisher's release record. `Equivocation` when it speaks of another name or version than its
- * key, or was written more than once: a release is immutable.
+ * key, was written more than once, or differs from the one that this host remembers: a release is
+ * immutable. What was remembered first stays remembered.
  */
 export const releaseOf = Effect.fnUntraced(function* (
   publisher: PublicKey.PublicKey,
   name: PackageName,
   version: Version.Version
 ) {
-  const found = yield* Lookup.find(publisher, KeyString.release(name, version), Release.codec)
-  if (Option.isNone(found)) return found
-  const { record, value } = found.value
-  if (value.n !== name || value.v !== version || record.seq !== Release.RELEASE_SEQ) {
-    return yield* fail(new Equivocation({ package: name, version, publisher: PublicKey.toBase64(publisher) }))
-  }
-  return found
+  const keyString = KeyString.release(name, version)
+  const { local, remote } = yield* Lookup.both(publisher, keyString)
+  const record = local ?? remote
+  if (record === undefined) return Option.none<Lookup.Found<Release.Release>>()
+  const open = Lookup.open(Release.codec, keyString)
+  const found = yield* open(record)
+  const other = remote === undefined || remote === record ? found : yield* open(remote)
+  const isOne = Release.sameContent(found.value, other.value) && other.record.seq === Release.RELEASE_SEQ
+  if (!isOne || found.value.n !== name || found.value.v !== version)
+    return yield* equivocation(publisher, name, version)
+  if (local === undefined) yield* Lookup.remember(record)
+  return Option.some(found)
 })

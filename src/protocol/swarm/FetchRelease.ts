@@ -9,13 +9,15 @@ import * as Effect from "effect/Effect"
 import * as Hex from "effect/encoding/Hex"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
 import { ExitCode } from "../core/Errors.ts"
 import { Hasher } from "../core/Hasher.ts"
-import { RecordStore } from "../dht/RecordStore.ts"
+import * as PublicKey from "../core/PublicKey.ts"
 import * as Manifest from "../registry/Manifest.ts"
-import type { Release } from "../registry/Release.ts"
+import { Equivocation, RegistryError } from "../registry/RegistryError.ts"
+import { sameContent } from "../registry/Release.ts"
 import type { Resolution } from "../registry/Resolve.ts"
-import type { Content } from "./Content.ts"
+import type { Content, StorageFailed } from "./Content.ts"
 import { PackageStore, type StoredRelease } from "./PackageStore.ts"
 import { type Progress, Swarm } from "./Swarm.ts"
 import * as Torrent from "./Torrent.ts"
@@ -46,25 +48,10 @@ export interface Fetched extends StoredRelease {
   readonly manifest: Manifest.Manifest
 }
 
-/** The torrent as the record describes it; `undefined` where it has more pieces than a record can carry. */
-const torrentOf = (release: Release): Torrent.Torrent | undefined =>
-  release.p === undefined
-    ? undefined
-    : Torrent.make({
-        name: release.n,
-        version: release.v,
-        manifestLength: release.s[0],
-        tarballLength: release.s[1],
-        pieces: release.p
-      })
-
 const readManifest = Effect.fnUntraced(function* (content: Content, { publisher, release, torrent }: StoredRelease) {
   const refuse = (problem: string) => new Manifest.InvalidManifest({ package: `${release.n}@${release.v}`, problem })
   if (torrent.manifest.length !== release.s[0] || torrent.tarball.length !== release.s[1]) {
     return yield* refuse("the torrent's files have other lengths than those signed by the publisher")
-  }
-  if (torrent.manifest.length > Manifest.MANIFEST_MAX_BYTES) {
-    return yield* refuse(`it has ${torrent.manifest.length} bytes, over ${Manifest.MANIFEST_MAX_BYTES}`)
   }
   const bytes = yield* content.read(torrent.manifest.offset, torrent.manifest.length)
   return yield* Manifest.verify(bytes, release, publisher)
@@ -91,7 +78,10 @@ export const verifyContent = Effect.fnUntraced(function* (content: Content, stor
   return manifest
 })
 
-/** The stored release, downloaded if need be. The records that led to it are remembered, so that they can be kept alive. */
+/**
+ * The stored release, downloaded if need be. Where another release of that version by the same
+ * publisher is stored already, neither is to be trusted: `Equivocation`, and the first one stays.
+ */
 export const fetchRelease = Effect.fn("FetchRelease.fetchRelease")(function* (
   resolution: Resolution,
   options: Options
@@ -99,32 +89,38 @@ export const fetchRelease = Effect.fn("FetchRelease.fetchRelease")(function* (
   const { publisher, release } = resolution
   const store = yield* PackageStore
   const swarm = yield* Swarm
-  const records = yield* RecordStore
-  const fetched = Effect.fnUntraced(function* (stored: StoredRelease, content: Content) {
-    return { ...stored, manifest: yield* verifyContent(content, stored) } satisfies Fetched
+  yield* store.reserve(release.ih)
+
+  const verified = Effect.fnUntraced(function* (
+    stored: StoredRelease,
+    open: Effect.Effect<Content, StorageFailed, Scope.Scope>
+  ) {
+    const manifest = yield* Effect.scoped(Effect.flatMap(open, (content) => verifyContent(content, stored)))
+    return { ...stored, manifest } satisfies Fetched
   })
 
-  const known = yield* store.find(publisher, release.n, release.v)
-  if (Option.isSome(known) && Hex.encode(known.value.torrent.infohash) === Hex.encode(release.ih)) {
-    const intact = yield* Effect.scoped(
-      Effect.flatMap(store.open(known.value), (content) => fetched(known.value, content))
-    ).pipe(Effect.option)
+  const known = Option.getOrUndefined(yield* store.find(publisher, release.n, release.v))
+  if (known !== undefined) {
+    if (!sameContent(known.release, release)) {
+      const names = { package: release.n, version: release.v, publisher: PublicKey.toBase64(publisher) }
+      return yield* new RegistryError({ reason: new Equivocation(names) })
+    }
+    const intact = yield* Effect.option(verified(known, store.open(known)))
     if (Option.isSome(intact)) return intact.value
   }
 
   const torrent = yield* swarm.download({
     infohash: release.ih,
-    torrent: torrentOf(release),
+    torrent: yield* Torrent.fromRelease(release),
     hints: release.x,
     open: store.stage,
     timeout: options.timeout,
     onProgress: options.onProgress
   })
   const stored: StoredRelease = { publisher, release, torrent }
-  const result = yield* Effect.scoped(Effect.flatMap(store.stage(torrent), (content) => fetched(stored, content))).pipe(
+  const result = yield* verified(stored, store.stage(torrent)).pipe(
     Effect.tapError(() => Effect.ignore(store.discard(torrent)))
   )
   yield* store.commit(stored)
-  yield* Effect.forEach(resolution.records, records.remember, { discard: true })
   return result
-})
+}, Effect.scoped)

@@ -10,16 +10,19 @@ import * as Effect from "effect/Effect"
 import * as Base64 from "effect/encoding/Base64"
 import * as Hex from "effect/encoding/Hex"
 import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
 import { sha256 } from "../core/Digest.ts"
+import { ExitCode } from "../core/Errors.ts"
 import { Hasher } from "../core/Hasher.ts"
+import * as Infohash from "../core/Infohash.ts"
 import type { KeyPair } from "../core/KeyPair.ts"
 import type { PackageName } from "../core/PackageName.ts"
 import * as PublicKey from "../core/PublicKey.ts"
 import type { Version } from "../core/Version.ts"
-import { RecordStore } from "../dht/RecordStore.ts"
 import * as Manifest from "../registry/Manifest.ts"
 import * as Publish from "../registry/Publish.ts"
-import type { Release } from "../registry/Release.ts"
+import { MANIFEST_MAX_BYTES, type Release, TARBALL_MAX_BYTES } from "../registry/Release.ts"
+import { verifyContent } from "./FetchRelease.ts"
 import { PackageStore, type StoredRelease } from "./PackageStore.ts"
 import * as PieceHasher from "./PieceHasher.ts"
 import { Swarm } from "./Swarm.ts"
@@ -33,6 +36,18 @@ export interface PackedPackage {
   readonly tarball: Uint8Array
   readonly files: Manifest.Manifest["files"]
   readonly metadata: Partial<Pick<Manifest.Manifest, keyof typeof Manifest.Metadata>>
+}
+
+/** The package passes a limit of the protocol. */
+export class PackageTooLarge extends Schema.TaggedError<PackageTooLarge>()("PackageTooLarge", {
+  package: Schema.String,
+  problem: Schema.String
+}) {
+  readonly exitCode = ExitCode.usage
+  readonly hint = "Nothing was published. Leave out what users do not need, or split the package."
+  override get message() {
+    return `${this.package} is too large to be published: ${this.problem}`
+  }
 }
 
 const digest = Effect.fnUntraced(function* (algorithm: "sha256" | "sha512", bytes: Uint8Array) {
@@ -79,11 +94,24 @@ const torrentOf = Effect.fnUntraced(function* (packed: PackedPackage, manifest: 
   })
 })
 
+/** A release with these lengths could be published, but nobody would accept it. */
+const refuseTooLarge = (packed: PackedPackage, manifest: Uint8Array): Effect.Effect<void, PackageTooLarge> => {
+  const problem =
+    manifest.length > MANIFEST_MAX_BYTES
+      ? `its manifest has ${manifest.length} bytes, over ${MANIFEST_MAX_BYTES}`
+      : packed.tarball.length > TARBALL_MAX_BYTES
+        ? `its tarball has ${packed.tarball.length} bytes, over ${TARBALL_MAX_BYTES}`
+        : undefined
+  if (problem === undefined) return Effect.void
+  return Effect.fail(new PackageTooLarge({ package: `${packed.name}@${packed.version}`, problem }))
+}
+
 /** What would be published: nothing is written and nobody is told. Fails with `VersionExists` where that would be refused. */
 export const prepare = Effect.fn("PublishPackage.prepare")(function* (keyPair: KeyPair, packed: PackedPackage) {
   const existing = yield* Publish.existing(keyPair.publicKey, packed.name, packed.version)
   const timestamp = Option.isSome(existing) ? existing.value.value.t : yield* Clock.currentTimeMillis
   const manifest = yield* manifestOf(packed, keyPair.publicKey, timestamp)
+  yield* refuseTooLarge(packed, manifest)
   const torrent = yield* torrentOf(packed, manifest)
   const release: Release = {
     n: packed.name,
@@ -113,24 +141,34 @@ export const publishPackage = Effect.fn("PublishPackage.publishPackage")(functio
   const swarm = yield* Swarm
   yield* swarm.seed(torrent, content)
   const publication = yield* Publish.publish(keyPair, release)
-  const records = yield* RecordStore
-  yield* Effect.forEach(publication.records, records.remember, { discard: true })
   return { ...stored, release: publication.release }
 })
 
+/** The content in the store, written anew where it is missing, differs or was damaged. */
 const keep = Effect.fnUntraced(function* (stored: StoredRelease, manifest: Uint8Array, tarball: Uint8Array) {
   const store = yield* PackageStore
   const { n: name, v: version, ih } = stored.release
-  const known = yield* store.find(stored.publisher, name, version)
-  if (Option.isNone(known) || Hex.encode(known.value.release.ih) !== Hex.encode(ih)) {
-    yield* Effect.scoped(
-      Effect.gen(function* () {
-        const staged = yield* store.stage(stored.torrent)
-        yield* staged.write(stored.torrent.manifest.offset, manifest)
-        yield* staged.write(stored.torrent.tarball.offset, tarball)
-      })
+  const isKept = Effect.gen(function* () {
+    const known = Option.getOrUndefined(yield* store.find(stored.publisher, name, version))
+    if (known === undefined || !Infohash.equals(known.release.ih, ih)) return false
+    return Option.isSome(
+      yield* Effect.option(Effect.flatMap(store.open(known), (content) => verifyContent(content, known)))
     )
-    yield* store.commit(stored)
-  }
+  })
+  yield* Effect.scoped(
+    Effect.gen(function* () {
+      yield* store.reserve(ih)
+      if (yield* isKept) return
+      yield* store.discard(stored.torrent)
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          const staged = yield* store.stage(stored.torrent)
+          yield* staged.write(stored.torrent.manifest.offset, manifest)
+          yield* staged.write(stored.torrent.tarball.offset, tarball)
+        })
+      )
+      yield* store.commit(stored)
+    })
+  )
   return yield* store.open(stored)
 })

@@ -10,9 +10,10 @@ import * as Schema from "effect/Schema"
 import * as Bencode from "../core/Bencode.ts"
 import { sha1 } from "../core/Digest.ts"
 import { ExitCode } from "../core/Errors.ts"
-import type { Infohash } from "../core/Infohash.ts"
+import * as Infohash from "../core/Infohash.ts"
 import * as PackageName from "../core/PackageName.ts"
 import type { Version } from "../core/Version.ts"
+import { MANIFEST_MAX_BYTES, type Release, TARBALL_MAX_BYTES } from "../registry/Release.ts"
 
 export const MANIFEST_FILE = "manifest.json"
 export const PIECE_HASH_BYTES = 20
@@ -23,8 +24,7 @@ export const PIECE_LENGTH_MIN = 16 * 1024
 export const PIECE_LENGTH_MAX = 1024 * 1024
 /** Up to so many piece hashes fit in a release record. */
 export const PIECES_INLINE_MAX = 16
-/** manifest.json (32 MiB) and tarball (512 MiB) together. */
-export const TORRENT_MAX_BYTES = (512 + 32) * 1024 * 1024
+export const TORRENT_MAX_BYTES = MANIFEST_MAX_BYTES + TARBALL_MAX_BYTES
 /** Piece hashes of the largest torrent, with room for names: what a metadata exchange (BEP 9) may bring. */
 export const INFO_MAX_BYTES = 32 * 1024
 
@@ -36,7 +36,7 @@ export interface TorrentFile {
 }
 
 export interface Torrent {
-  readonly infohash: Infohash
+  readonly infohash: Infohash.Infohash
   /** Name of the directory, `<name>-<version>` with `@a/b` written `a__b`. */
   readonly name: string
   readonly pieceLength: number
@@ -117,7 +117,7 @@ export const make = (shape: Shape): Torrent => {
     pieces: shape.pieces
   })
   return {
-    infohash: sha1(info) as Uint8Array as Infohash,
+    infohash: sha1(info) as Uint8Array as Infohash.Infohash,
     name,
     pieceLength,
     pieces: shape.pieces,
@@ -150,7 +150,7 @@ export const fromInfo = Effect.fnUntraced(function* (info: Uint8Array, infohashH
     return yield* refuse("the number of its piece hashes does not fit its length")
   }
   return {
-    infohash: sha1(info) as Uint8Array as Infohash,
+    infohash: sha1(info) as Uint8Array as Infohash.Infohash,
     name: decoded.name,
     pieceLength,
     pieces: decoded.pieces,
@@ -159,4 +159,24 @@ export const fromInfo = Effect.fnUntraced(function* (info: Uint8Array, infohashH
     totalLength,
     info
   } satisfies Torrent
+})
+
+/**
+ * The torrent as a release record describes it; `undefined` where it has more pieces than a record
+ * carries. Refuses piece hashes that do not fit the lengths or do not give the signed infohash.
+ */
+export const fromRelease = Effect.fnUntraced(function* (release: Release) {
+  if (release.p === undefined) return undefined
+  const refuse = (problem: string) => new InvalidTorrent({ infohash: Infohash.toHex(release.ih), problem })
+  const [manifestLength, tarballLength] = release.s
+  const totalLength = manifestLength + tarballLength
+  const pieces = pieceCount({ totalLength, pieceLength: pieceLengthFor(totalLength) })
+  if (release.p.length !== pieces * PIECE_HASH_BYTES) {
+    return yield* refuse("the number of its piece hashes does not fit its length")
+  }
+  const torrent = make({ name: release.n, version: release.v, manifestLength, tarballLength, pieces: release.p })
+  if (!Infohash.equals(torrent.infohash, release.ih)) {
+    return yield* refuse("its piece hashes do not give the infohash that was signed")
+  }
+  return torrent
 })

@@ -6,6 +6,9 @@ import type { Infohash } from "../../../src/protocol/core/Infohash.ts"
 import * as KeyPair from "../../../src/protocol/core/KeyPair.ts"
 import * as PackageName from "../../../src/protocol/core/PackageName.ts"
 import * as Version from "../../../src/protocol/core/Version.ts"
+import { Dht } from "../../../src/protocol/dht/Dht.ts"
+import * as KeyString from "../../../src/protocol/dht/KeyString.ts"
+import * as Record from "../../../src/protocol/dht/Record.ts"
 import { RecordStore } from "../../../src/protocol/dht/RecordStore.ts"
 import { Observations } from "../../../src/protocol/registry/Observations.ts"
 import type * as Release from "../../../src/protocol/registry/Release.ts"
@@ -57,3 +60,17 @@ export const join = (network: DhtMemory.Network) =>
       <A, E>(work: Effect.Effect<A, E, Host>) =>
         Effect.provideContext(work, context)
   )
+
+/** What anybody can do: sign the shared record of a name with its name key. Without a value it has no claims. */
+export const overwriteName = (
+  network: DhtMemory.Network,
+  packageName: string,
+  seq: number,
+  value: Uint8Array = text("d1:cle1:ki0ee")
+) =>
+  Effect.gen(function* () {
+    const keyString = KeyString.nameIndex(name(packageName))
+    const nameKey = yield* KeyString.nameKeyOf(keyString)
+    const record = Record.sign(nameKey, { salt: KeyString.saltOf(keyString), seq, value })
+    yield* Effect.flatMap(Dht, (dht) => dht.put(record))
+  }).pipe(Effect.provide(host(network)))

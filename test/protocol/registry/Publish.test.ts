@@ -4,6 +4,7 @@ import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import { TestClock } from "effect/testing"
+import { explain } from "../../../src/protocol/core/Errors.ts"
 import * as PublicKey from "../../../src/protocol/core/PublicKey.ts"
 import { Dht } from "../../../src/protocol/dht/Dht.ts"
 import { CasConflict, DhtError, PutRefused } from "../../../src/protocol/dht/DhtError.ts"
@@ -11,6 +12,7 @@ import * as KeyString from "../../../src/protocol/dht/KeyString.ts"
 import * as Record from "../../../src/protocol/dht/Record.ts"
 import * as NameClaim from "../../../src/protocol/registry/NameClaim.ts"
 import * as NameIndex from "../../../src/protocol/registry/NameIndex.ts"
+import * as Package from "../../../src/protocol/registry/Package.ts"
 import * as Publish from "../../../src/protocol/registry/Publish.ts"
 import * as Resolve from "../../../src/protocol/registry/Resolve.ts"
 import * as DhtMemory from "../../../src/protocol/testing/DhtMemory.ts"
@@ -127,7 +129,8 @@ describe("Publish", () => {
       network.items.clear()
       yield* TestClock.adjust(HOUR_MS)
       yield* publisher(Publish.publish(alice, release("a", "1.1.0")))
-      const found = yield* publisher(Resolve.byName({ name: name("a"), range: range("~1.0.0") })).pipe(Effect.option)
+      const newcomer = yield* Fixtures.join(network)
+      const found = yield* Effect.option(newcomer(Resolve.byName({ name: name("a"), range: range("~1.0.0") })))
       assert.isTrue(Option.isNone(found), "the release record of 1.0.0 was lost with the network")
       const [claimed] = yield* publisher(Resolve.publishersOf(name("a")))
       assert.strictEqual(claimed!.claim.fs, START_MS, "the first claim's date is kept")
@@ -162,10 +165,7 @@ describe("Publish", () => {
       const [alice, bob] = [yield* keyPair("alice").pipe(withKeys), yield* keyPair("bob").pipe(withKeys)]
       const publisher = yield* Fixtures.join(network)
       yield* publisher(Publish.publish(alice, release("a", "1.0.0")))
-      const nameKey = yield* KeyString.nameKeyOf(KeyString.nameIndex(name("a"))).pipe(withKeys)
-      const salt = KeyString.saltOf(KeyString.nameIndex(name("a")))
-      const erased = Record.sign(nameKey, { salt, seq: 50, value: new TextEncoder().encode("d1:cle1:ki0ee") })
-      yield* publisher(Effect.flatMap(Dht, (dht) => dht.put(erased)))
+      yield* Fixtures.overwriteName(network, "a", 50)
       yield* publisher(Publish.publish(bob, release("a", "1.0.1")))
       assert.strictEqual((yield* publisher(NameIndex.read(name("a")))).claims.size, 2)
     }))
@@ -192,10 +192,7 @@ describe("Publish", () => {
     Effect.gen(function* () {
       const publisher = yield* Fixtures.join(network)
       const alice = yield* keyPair("alice").pipe(withKeys)
-      const nameKey = yield* KeyString.nameKeyOf(KeyString.nameIndex(name("a"))).pipe(withKeys)
-      const salt = KeyString.saltOf(KeyString.nameIndex(name("a")))
-      const last = Record.sign(nameKey, { salt, seq: Record.SEQ_MAX, value: new TextEncoder().encode("d1:cle1:ki0ee") })
-      yield* publisher(Effect.flatMap(Dht, (dht) => dht.put(last)))
+      yield* Fixtures.overwriteName(network, "a", Record.SEQ_MAX)
       const error = yield* Effect.flip(publisher(Publish.publish(alice, release("a", "1.0.0"))))
       assert.strictEqual(error._tag === "RegistryError" ? error.reason._tag : "", "NameIndexBlocked")
       assert.include(error.message, "sequence numbers")
@@ -219,5 +216,80 @@ describe("Publish", () => {
       const error = yield* Fiber.join(publishing)
       assert.strictEqual(error._tag === "RegistryError" ? error.reason._tag : "", "NameIndexBlocked")
       assert.include(error.message, `${NameIndex.WRITE_TRIES} times`)
+    }))
+
+  test("carries on a claim that is dated ahead of its own clock", (network) =>
+    Effect.gen(function* () {
+      const [alice, bob] = [yield* keyPair("alice").pipe(withKeys), yield* keyPair("bob").pipe(withKeys)]
+      const ahead = NameClaim.sign(alice, name("a"), {
+        latestVersion: version("1.0.0"),
+        firstSeen: START_MS,
+        timestamp: START_MS + HOUR_MS
+      })
+      const publisher = yield* Fixtures.join(network)
+      yield* publisher(NameIndex.join(name("a"), () => ahead))
+      const other = yield* Fixtures.join(network)
+      yield* other(Publish.publish(bob, release("a", "1.0.0")))
+      const { inNetwork } = yield* other(NameIndex.read(name("a")))
+      assert.strictEqual(inNetwork.size, 2)
+      assert.strictEqual(NameClaim.believable(inNetwork, START_MS).length, 1)
+    }))
+
+  test("writes nothing over a shared record that it cannot read whole", (network) =>
+    Effect.gen(function* () {
+      const alice = yield* keyPair("alice").pipe(withKeys)
+      const value = new TextEncoder().encode(`d1:cle1:ki900e1:r20:${"r".repeat(20)}e`)
+      yield* Fixtures.overwriteName(network, "a", 3, value)
+      const before = snapshot(network).filter(([, seq]) => seq === 3)
+      const publisher = yield* Fixtures.join(network)
+      const error = yield* Effect.flip(publisher(Publish.publish(alice, release("a", "1.0.0"))))
+      assert.include(error.message, "more claims than this version can read")
+      assert.deepStrictEqual(
+        snapshot(network).filter(([, seq]) => seq === 3),
+        before
+      )
+    }))
+
+  test("counts a version once, also when it is published again after it has dropped off the list", (network) =>
+    Effect.gen(function* () {
+      const publisher = yield* Fixtures.join(network)
+      const alice = yield* keyPair("alice").pipe(withKeys)
+      const versions = Array.from({ length: 90 }, (_, i) => `1.${i}.0`)
+      yield* Effect.forEach(versions, (each) => publisher(Publish.publish(alice, release("a", each))), {
+        discard: true
+      })
+      const before = snapshot(network)
+      yield* TestClock.adjust(HOUR_MS)
+      yield* publisher(Publish.publish(alice, release("a", "1.0.0")))
+      assert.deepStrictEqual(snapshot(network), before)
+      const error = yield* Effect.flip(publisher(Resolve.byName({ name: name("a"), range: range("~1.0.0") })))
+      assert.match(String(explain(error)?.hint), /older versions are not listed/)
+    }))
+
+  test("has room for 10,000 versions and says so at the next one", (network) =>
+    Effect.gen(function* () {
+      const publisher = yield* Fixtures.join(network)
+      const alice = yield* keyPair("alice").pipe(withKeys)
+      const salt = KeyString.saltOf(KeyString.packageOf(name("a")))
+      const withCount = (c: number) => ({ ...Package.add(undefined, release("a", "1.0.0"), START_MS), c })
+      const put = (seq: number, c: number) => {
+        const record = Record.sign(alice, { salt, seq, value: Package.toBytes(withCount(c)) })
+        return publisher(Effect.flatMap(Dht, (dht) => dht.put(record)))
+      }
+      yield* put(1, Package.VERSIONS_MAX - 1)
+      yield* publisher(Publish.publish(alice, release("a", "2.0.0")))
+      const error = yield* Effect.flip(publisher(Publish.publish(alice, release("a", "3.0.0"))))
+      assert.strictEqual(explain(error)?._tag, "TooManyVersions")
+    }))
+
+  test("updates its claim also after the clock was set back", (network) =>
+    Effect.gen(function* () {
+      const publisher = yield* Fixtures.join(network)
+      const alice = yield* keyPair("alice").pipe(withKeys)
+      yield* publisher(Publish.publish(alice, release("a", "1.0.0")))
+      yield* TestClock.setTime(START_MS - 5 * 60 * 1000)
+      yield* publisher(Publish.publish(alice, release("a", "2.0.0")))
+      const [claimed] = yield* publisher(Resolve.publishersOf(name("a")))
+      assert.strictEqual(claimed!.claim.lv, "2.0.0")
     }))
 })

@@ -1,18 +1,23 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Hex from "effect/encoding/Hex"
+import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import { TestClock } from "effect/testing"
+import * as Bencode from "../../../src/protocol/core/Bencode.ts"
 import * as PublicKey from "../../../src/protocol/core/PublicKey.ts"
 import { Dht } from "../../../src/protocol/dht/Dht.ts"
 import * as KeyString from "../../../src/protocol/dht/KeyString.ts"
 import * as Record from "../../../src/protocol/dht/Record.ts"
+import { RecordStore } from "../../../src/protocol/dht/RecordStore.ts"
 import * as NameClaim from "../../../src/protocol/registry/NameClaim.ts"
 import * as NameIndex from "../../../src/protocol/registry/NameIndex.ts"
+import * as Package from "../../../src/protocol/registry/Package.ts"
 import * as Policy from "../../../src/protocol/registry/Policy.ts"
 import * as Publish from "../../../src/protocol/registry/Publish.ts"
 import * as Release from "../../../src/protocol/registry/Release.ts"
+import * as Republish from "../../../src/protocol/registry/Republish.ts"
 import * as Resolve from "../../../src/protocol/registry/Resolve.ts"
 import * as DhtMemory from "../../../src/protocol/testing/DhtMemory.ts"
 import * as Fixtures from "./Fixtures.ts"
@@ -166,8 +171,9 @@ describe("Resolve", () => {
   test("refuses a record that was tampered with", (network) =>
     Effect.gen(function* () {
       const alice = yield* keyPair("alice").pipe(withKeys)
+      const publisher = yield* Fixtures.join(network)
       const user = yield* Fixtures.join(network)
-      yield* user(Publish.publish(alice, release("a", "1.0.0")))
+      yield* publisher(Publish.publish(alice, release("a", "1.0.0")))
       const key = Hex.encode(Record.targetOf(alice.publicKey, KeyString.saltOf(KeyString.packageOf(name("a")))))
       const genuine = network.items.get(key)!
       for (let i = 0; i < genuine.value.length; i += 7) {
@@ -192,9 +198,10 @@ describe("Resolve", () => {
   test("refuses a package record that was signed for another name", (network) =>
     Effect.gen(function* () {
       const alice = yield* keyPair("alice").pipe(withKeys)
+      const publisher = yield* Fixtures.join(network)
       const user = yield* Fixtures.join(network)
-      yield* user(Publish.publish(alice, release("a", "1.0.0")))
-      yield* user(Publish.publish(alice, release("b", "1.0.0")))
+      yield* publisher(Publish.publish(alice, release("a", "1.0.0")))
+      yield* publisher(Publish.publish(alice, release("b", "1.0.0")))
       const saltOf = (packageName: string) => KeyString.saltOf(KeyString.packageOf(name(packageName)))
       const other = network.items.get(Hex.encode(Record.targetOf(alice.publicKey, saltOf("b"))))!
       // Relabelled: the signature covers the salt, so it does not hold under another one.
@@ -217,15 +224,12 @@ describe("Resolve", () => {
       const forged = { ...sign(START_MS), k: alice.publicKey }
       const late = sign(START_MS + NameClaim.CLOCK_SKEW_MAX_MS + 1)
       const edge = sign(START_MS + NameClaim.CLOCK_SKEW_MAX_MS)
-      const verified = (claims: ReadonlyArray<NameClaim.NameClaim>) =>
-        Effect.map(user(NameClaim.verifyAll(name("a"), claims, START_MS)), (set) => set.size)
-      assert.strictEqual(yield* verified([forged]), 0)
-      assert.strictEqual(yield* verified([late]), 0)
-      assert.strictEqual(yield* verified([edge]), 1)
-      assert.strictEqual(
-        yield* Effect.map(user(NameClaim.verifyAll(name("b"), [edge], START_MS)), (set) => set.size),
-        0
-      )
+      const believed = (claims: ReadonlyArray<NameClaim.NameClaim>, of = "a") =>
+        Effect.map(user(NameClaim.verifyAll(name(of), claims)), (set) => NameClaim.believable(set, START_MS).length)
+      assert.strictEqual(yield* believed([forged]), 0)
+      assert.strictEqual(yield* believed([late]), 0)
+      assert.strictEqual(yield* believed([edge]), 1)
+      assert.strictEqual(yield* believed([edge], "b"), 0)
     }))
 
   test("refuses a release that its publisher wrote a second time", (network) =>
@@ -239,5 +243,96 @@ describe("Resolve", () => {
       yield* user(Effect.flatMap(Dht, (dht) => dht.put(Record.sign(alice, { salt, seq: 2, value }))))
       const error = yield* Effect.flip(user(Resolve.byName(spec("a", "1.0.0"))))
       assert.strictEqual(error._tag === "RegistryError" ? error.reason._tag : error._tag, "Equivocation")
+    }))
+
+  const tagOf = <A, E extends { readonly _tag: string }>(effect: Effect.Effect<A, E>) =>
+    Effect.map(Effect.flip(effect), (error) =>
+      "reason" in error ? (error.reason as { readonly _tag: string })._tag : error._tag
+    )
+
+  test("keeps to the newest record that it has seen when the network serves an older one", (network) =>
+    Effect.gen(function* () {
+      const alice = yield* keyPair("alice").pipe(withKeys)
+      const publisher = yield* Fixtures.join(network)
+      const user = yield* Fixtures.join(network)
+      yield* publisher(Publish.publish(alice, release("a", "1.0.0")))
+      const old = new Map(network.items)
+      yield* publisher(Publish.publish(alice, release("a", "1.1.0")))
+      assert.strictEqual((yield* user(Resolve.byName(spec("a", "*")))).release.v, "1.1.0")
+      for (const [target, item] of old) network.items.set(target, item)
+      assert.strictEqual((yield* user(Resolve.byName(spec("a", "*")))).release.v, "1.1.0")
+      const newcomer = yield* Fixtures.join(network)
+      assert.strictEqual((yield* newcomer(Resolve.byName(spec("a", "*")))).release.v, "1.0.0")
+    }))
+
+  test("refuses a release that differs from the one that it remembers, inlined or not, and stays with the first", (network) =>
+    Effect.gen(function* () {
+      const alice = yield* keyPair("alice").pipe(withKeys)
+      const user = yield* Fixtures.join(network)
+      const publisher = yield* Fixtures.join(network)
+      yield* publisher(Publish.publish(alice, release("a", "1.0.0")))
+      yield* publisher(Publish.publish(alice, release("a", "2.0.0")))
+      const first = yield* user(Resolve.byName(spec("a", "1.0.0")))
+      // The same key tells another story on another network, and its records find their way here.
+      const elsewhere = DhtMemory.make()
+      const twoFaced = yield* Fixtures.join(elsewhere)
+      yield* twoFaced(Publish.publish(alice, release("a", "1.0.0", { content: "else" })))
+      const salt = KeyString.saltOf(KeyString.release(name("a"), version("1.0.0")))
+      const key = Hex.encode(Record.targetOf(alice.publicKey, salt))
+      network.items.set(key, elsewhere.items.get(key)!)
+      assert.strictEqual(yield* tagOf(user(Resolve.byName(spec("a", "1.0.0")))), "Equivocation")
+      const inlined = Package.add(undefined, release("a", "1.0.0", { content: "else" }), START_MS)
+      const packageSalt = KeyString.saltOf(KeyString.packageOf(name("a")))
+      const swapped = Record.sign(alice, { salt: packageSalt, seq: 9, value: Package.toBytes(inlined) })
+      yield* user(Effect.flatMap(Dht, (dht) => dht.put(swapped)))
+      assert.strictEqual(yield* tagOf(user(Resolve.byName(spec("a", "*")))), "Equivocation")
+      const kept = yield* user(Effect.flatMap(RecordStore, (store) => store.find(alice.publicKey, salt)))
+      assert.deepStrictEqual(Option.getOrThrow(kept).value, first.records.at(-1)!.value)
+    }))
+
+  test("still finds a name whose shared record somebody overwrote, where it was known before", (network) =>
+    Effect.gen(function* () {
+      const alice = yield* keyPair("alice").pipe(withKeys)
+      const publisher = yield* Fixtures.join(network)
+      const user = yield* Fixtures.join(network)
+      yield* publisher(Publish.publish(alice, release("a", "1.0.0")))
+      yield* user(Resolve.byName(spec("a", "*")))
+      yield* Fixtures.overwriteName(network, "a", 50)
+      assert.strictEqual((yield* user(Resolve.byName(spec("a", "*")))).release.v, "1.0.0")
+      assert.strictEqual((yield* user(Resolve.byName(spec("a", "*")))).release.v, "1.0.0")
+      const newcomer = yield* Fixtures.join(network)
+      assert.strictEqual(yield* tagOf(newcomer(Resolve.byName(spec("a", "*")))), "NameNotFound")
+      assert.deepStrictEqual(yield* user(Republish.once), { stored: 2, superseded: 0, failed: 0 })
+      assert.strictEqual((yield* newcomer(Resolve.byName(spec("a", "*")))).release.v, "1.0.0")
+    }))
+
+  test("reads the good claims of a record that has bad ones too", (network) =>
+    Effect.gen(function* () {
+      const [alice, bob] = [yield* keyPair("alice").pipe(withKeys), yield* keyPair("bob").pipe(withKeys)]
+      const user = yield* Fixtures.join(network)
+      const fields = { latestVersion: version("1.0.0"), firstSeen: START_MS, timestamp: START_MS }
+      const good = NameClaim.sign(alice, name("a"), fields)
+      const other = NameClaim.sign(bob, name("a"), fields)
+      const wire = ({ fs, k, lv, s, t }: NameClaim.NameClaim) => ({ fs, k, lv: text(lv), s, t })
+      const bad: ReadonlyArray<Bencode.Value> = [
+        { ...wire(other), k: new Uint8Array(32) },
+        { ...wire(other), lv: text("one") },
+        { ...wire(other), more: 1 },
+        7,
+        []
+      ]
+      const value = Bencode.encode({ c: [...bad, wire(good), wire(other)], k: 7 })
+      yield* Fixtures.overwriteName(network, "a", 1, value)
+      assert.strictEqual((yield* user(NameIndex.read(name("a")))).claims.size, 2)
+    }))
+
+  test("says which versions there are when the exact one is not among them", (network) =>
+    Effect.gen(function* () {
+      const alice = yield* keyPair("alice").pipe(withKeys)
+      const user = yield* Fixtures.join(network)
+      yield* user(Publish.publish(alice, release("a", "1.0.0")))
+      const error = yield* Effect.flip(user(Resolve.byName(spec("a", "2.0.0"))))
+      if (error._tag !== "RegistryError" || error.reason._tag !== "VersionNotFound") return assert.fail(String(error))
+      assert.strictEqual(error.reason.hint, "It has 1.0.0.")
     }))
 })

@@ -174,4 +174,57 @@ describe("FetchRelease", () => {
         assert.isTrue(Option.isNone(yield* store.find(key.publicKey, name("a"), version("1.0.0"))))
       }))
   }
+
+  const impossible: ReadonlyArray<readonly [string, (release: Release.Release) => Partial<Release.Release>]> = [
+    ["more bytes than its piece hashes cover", ({ s }) => ({ s: [s[0], 2 ** 43] })],
+    ["fewer bytes than its piece hashes cover", ({ s }) => ({ s: [s[0], 10] })],
+    ["piece hashes that give another infohash", ({ p }) => ({ p: p!.map((byte) => byte ^ 1) })]
+  ]
+  for (const [title, change] of impossible) {
+    test(`refuses a release with ${title}, before anybody is asked for a byte`, (network) =>
+      Effect.gen(function* () {
+        const publisher = yield* join(network, "10.0.0.1")
+        const user = yield* join(network, "10.0.0.2")
+        const key = yield* publisher.does(makeKey)
+        const resolution = yield* publisher.does(publishLie(key, ({ release }) => ({ release: change(release) })))
+        const error = yield* Effect.flip(user.does(fetchRelease(resolution, options)))
+        assert.strictEqual(explain(error)?._tag, "InvalidTorrent", explain(error)?.message)
+      }))
+  }
+
+  test("keeps the first of two releases that a publisher signed for one version, and trusts neither", (network) =>
+    Effect.gen(function* () {
+      const publisher = yield* join(network, "10.0.0.1")
+      const user = yield* join(network, "10.0.0.2")
+      const key = yield* publisher.does(makeKey)
+      const honest = yield* publisher.does(publishLie(key, () => ({})))
+      const first = yield* user.does(fetchRelease(honest, options))
+      const other = yield* publisher.does(publishLie(key, () => ({ release: { h: sha256(text("another tarball")) } })))
+      const error = yield* Effect.flip(user.does(fetchRelease(other, options)))
+      assert.strictEqual(explain(error)?._tag, "Equivocation", explain(error)?.message)
+      const store = Context.get(user.context, PackageStore)
+      const kept = Option.getOrThrow(yield* store.find(key.publicKey, name("a"), version("1.0.0")))
+      assert.deepStrictEqual(kept.release.h, first.release.h)
+    }))
+
+  test("downloads a release once for all who ask for it at the same time", (network) =>
+    Effect.gen(function* () {
+      const publisher = yield* join(network, "10.0.0.1")
+      const user = yield* join(network, "10.0.0.2")
+      yield* publisher.does(Effect.flatMap(makeKey, (key) => publishPackage(key, packed())))
+      const resolution = yield* user.does(Resolve.byName(spec))
+      let downloads = 0
+      const swarm = Context.get(user.context, Swarm)
+      const counting: Swarm["Service"] = {
+        ...swarm,
+        download: (request) => Effect.suspend(() => ((downloads += 1), swarm.download(request)))
+      }
+      const fetched = yield* user.does(
+        Effect.forEach([1, 2, 3], () => fetchRelease(resolution, options), { concurrency: "unbounded" }).pipe(
+          Effect.provideService(Swarm, counting)
+        )
+      )
+      assert.strictEqual(fetched.length, 3)
+      assert.strictEqual(downloads, 1)
+    }))
 })

@@ -1,7 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as References from "effect/References"
 import { TestClock } from "effect/testing"
 import { sha256 } from "../../../src/protocol/core/Digest.ts"
@@ -11,7 +13,7 @@ import { DhtError, NoNodes } from "../../../src/protocol/dht/DhtError.ts"
 import * as KeyString from "../../../src/protocol/dht/KeyString.ts"
 import * as Record from "../../../src/protocol/dht/Record.ts"
 import { RecordStore, RecordStoreError } from "../../../src/protocol/dht/RecordStore.ts"
-import * as Republish from "../../../src/protocol/dht/Republish.ts"
+import * as Republish from "../../../src/protocol/registry/Republish.ts"
 import * as DhtMemory from "../../../src/protocol/testing/DhtMemory.ts"
 import { layer as ed25519 } from "../../../src/runtime/crypto/NodeEd25519.ts"
 
@@ -55,18 +57,74 @@ describe("Republish", () => {
     }).pipe(Effect.provide(layer(network)))
   })
 
-  it.effect("keeps a record alive for a month in a network that forgets every day", () => {
+  it.effect("remembers the newer record that it meets", () => {
     const network = DhtMemory.make()
     return Effect.gen(function* () {
       const store = yield* RecordStore
+      const dht = yield* Dht
+      const old = yield* record("a", 1)
+      yield* store.remember(old)
+      yield* dht.put(yield* record("a", 2))
+      yield* Republish.once
+      assert.strictEqual(Option.getOrThrow(yield* store.find(old.publicKey, old.salt)).seq, 2)
+      network.items.clear()
+      yield* Republish.once
+      assert.deepStrictEqual(
+        [...network.items.values()].map(({ seq }) => seq),
+        [2]
+      )
+    }).pipe(Effect.provide(layer(network)))
+  })
+
+  it.effect(
+    "leaves a record missing at no hour of a month, in a network that forgets each a day after it was put",
+    () => {
+      const network = DhtMemory.make()
+      return Effect.gen(function* () {
+        const store = yield* RecordStore
+        const dht = yield* Dht
+        yield* store.remember(yield* record("kept", 1))
+        let puts = 0
+        let lastPutMs = Number.NEGATIVE_INFINITY
+        const forgetful = {
+          ...dht,
+          put: (each: Record.Record) =>
+            Effect.tap(dht.put(each), () =>
+              Effect.map(Clock.currentTimeMillis, (now) => {
+                puts += 1
+                lastPutMs = now
+              })
+            )
+        }
+        const fiber = yield* Effect.forkChild(Effect.provideService(Republish.forever, Dht, forgetful))
+        for (let hour = 0; hour < 30 * 24; hour++) {
+          yield* TestClock.adjust("1 hour")
+          const now = yield* Clock.currentTimeMillis
+          assert.isBelow(now - lastPutMs, 24 * 60 * 60 * 1000, `hour ${hour}`)
+        }
+        assert.isAtMost(puts, 42, "and writes no more than it needs to")
+        yield* Fiber.interrupt(fiber)
+      }).pipe(Effect.provide(layer(network)))
+    }
+  )
+
+  it.effect("tries again within the hour what failed", () => {
+    const network = DhtMemory.make()
+    return Effect.gen(function* () {
+      const store = yield* RecordStore
+      const dht = yield* Dht
       yield* store.remember(yield* record("kept", 1))
-      const fiber = yield* Effect.forkChild(Republish.forever)
-      for (let day = 0; day < 30; day++) {
-        network.items.clear()
-        // 22 hours, and the fifth that jitter may add.
-        yield* TestClock.adjust("27 hours")
-        assert.strictEqual(network.items.size, 1, `day ${day}`)
+      let isDown = true
+      const flaky = {
+        ...dht,
+        put: (each: Record.Record) =>
+          isDown ? Effect.fail(new DhtError({ reason: new NoNodes({ bootstrap: [] }) })) : dht.put(each)
       }
+      const fiber = yield* Effect.forkChild(Effect.provideService(Republish.forever, Dht, flaky))
+      yield* TestClock.adjust("1 minute")
+      isDown = false
+      yield* TestClock.adjust("1 hour")
+      assert.strictEqual(network.items.size, 1)
       yield* Fiber.interrupt(fiber)
     }).pipe(Effect.provide(layer(network)))
   })
@@ -87,7 +145,7 @@ describe("Republish", () => {
       yield* TestClock.adjust("1 minute")
       assert.strictEqual(network.items.size, 0)
       isBroken = false
-      yield* TestClock.adjust("27 hours")
+      yield* TestClock.adjust("1 hour")
       assert.strictEqual(network.items.size, 1)
       yield* Fiber.interrupt(fiber)
     }).pipe(Effect.provide(layer(network)), Effect.provideService(References.MinimumLogLevel, "None"))
