@@ -56,7 +56,17 @@ console.log("SHA-256 of nothing begins with", bytesToHex(sha256(new Uint8Array()
 `
 
 const root = Path.resolve(import.meta.dirname, "..")
-const json = process.argv.includes("--json")
+const args = process.argv.slice(2)
+const json = args.includes("--json")
+
+const unknown = args.filter((argument) => argument !== "--json")
+if (unknown.length > 0) {
+  process.stderr.write(`The demo knows no argument but --json, not ${unknown.join(" ")}\n`)
+  process.exit(2)
+}
+
+// Whoever reads the story (`| head`) may leave early; what was made for it is removed all the same.
+process.stdout.on("error", () => {})
 
 const say = (line = "") => Effect.sync(() => void (json ? process.stderr : process.stdout).write(`${line}\n`))
 const chapter = (title: string) => say(`\n${title}`)

@@ -60,6 +60,11 @@ const ensureBundle = async (node) => {
   })
 }
 
+const calledFrom = () => {
+  const { INIT_CWD: initial, npm_lifecycle_event: script } = process.env
+  return script === "ls-cli" && initial !== undefined ? initial : process.cwd()
+}
+
 /**
  * Runs the program in this process's place.
  *
@@ -72,7 +77,8 @@ const run = (node, command, rest) => {
   const path = [Path.dirname(node), Path.join(root, "node_modules", ".bin"), process.env["PATH"] ?? ""]
   const child = spawn(node, args, {
     // The tools of the repository work on all of it; the product works where it is called.
-    cwd: command.program.startsWith("dist/") ? process.cwd() : root,
+    // npm starts scripts in the repository, and says in INIT_CWD where it was called.
+    cwd: command.program.startsWith("dist/") ? calledFrom() : root,
     env: { ...process.env, PATH: path.join(Path.delimiter) },
     stdio: "inherit"
   })

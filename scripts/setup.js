@@ -7,6 +7,7 @@
 import { spawn, spawnSync } from "node:child_process"
 import * as Crypto from "node:crypto"
 import * as Fs from "node:fs"
+import * as Os from "node:os"
 import * as Path from "node:path"
 import { fileURLToPath, pathToFileURL } from "node:url"
 import { withLock } from "./Lock.js"
@@ -15,6 +16,9 @@ import { withLock } from "./Lock.js"
 const MINIMUM_NODE = [22, 19, 0]
 
 const windows = process.platform === "win32"
+
+/** @type {ReadonlyArray<NodeJS.Signals>} */
+const STOP_SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"]
 
 /** Absolute path of the repository. */
 export const root = Path.resolve(Path.dirname(fileURLToPath(import.meta.url)), "..")
@@ -114,12 +118,23 @@ const npm = (args) =>
       stdio: ["ignore", "pipe", "pipe"]
     })
     let output = ""
+    /** @type {NodeJS.Signals | undefined} */
+    let stoppedBy
+    // npm must have ended before we do: the next command would meet it halfway through removing what it makes.
+    /** @param {NodeJS.Signals} signal */
+    const stop = (signal) => {
+      child.kill(stoppedBy === undefined ? "SIGTERM" : "SIGKILL")
+      stoppedBy = signal
+    }
+    for (const signal of STOP_SIGNALS) process.on(signal, stop)
     child.stdout.on("data", (chunk) => (output += chunk))
     child.stderr.on("data", (chunk) => (output += chunk))
     child.on("error", (error) => resolve(`npm could not be started: ${error.message}`))
-    child.on("close", (code) =>
+    child.on("close", (code) => {
+      for (const signal of STOP_SIGNALS) process.off(signal, stop)
+      if (stoppedBy !== undefined) process.exit(128 + Os.constants.signals[stoppedBy])
       resolve(code === 0 ? undefined : `${output.trimEnd()}\n"npm ${args.join(" ")}" ended with ${code}.`)
-    )
+    })
   })
 
 /**

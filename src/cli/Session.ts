@@ -1,4 +1,5 @@
 /** What every command runs in: settings, output, and the overall deadline. */
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -6,25 +7,36 @@ import { DeadlineExceeded } from "./Failure.ts"
 import * as Output from "./Output.ts"
 import * as Settings from "./Settings.ts"
 
+/** Left at the end of the limit, in ms, so that a download can tell how far it came before the command is cut off. */
+const MARGIN_MS = 500
+
 export class Session extends Context.Service<
   Session,
   Settings.Settings & {
-    /** Fails work that takes longer than `--timeout`. */
+    /** Fails work that is not done when `--timeout` is over. The time runs from the start of the command. */
     readonly limited: <A, E, R>(work: Effect.Effect<A, E, R>) => Effect.Effect<A, E | DeadlineExceeded, R>
+    /** Milliseconds that a download may take. */
+    readonly downloadMs: Effect.Effect<number>
   }
 >()("@libreseed/protocol/cli/Session") {}
 
 export const layer = (raw: Settings.Raw, onStay: () => void) =>
   Layer.effect(
     Session,
-    Effect.map(Settings.resolve(raw), (settings) =>
-      Session.of({
+    Effect.gen(function* () {
+      const settings = yield* Settings.resolve(raw)
+      const end = (yield* Clock.currentTimeMillis) + settings.timeoutMs
+      const leftMs = Effect.map(Clock.currentTimeMillis, (now) => Math.max(1, end - now))
+      return Session.of({
         ...settings,
         limited: (work) =>
-          Effect.timeoutOrElse(work, {
-            duration: settings.timeoutMs,
-            orElse: () => Effect.fail(new DeadlineExceeded({ seconds: settings.timeoutMs / 1000 }))
-          })
+          Effect.flatMap(leftMs, (duration) =>
+            Effect.timeoutOrElse(work, {
+              duration,
+              orElse: () => Effect.fail(new DeadlineExceeded({ seconds: settings.timeoutMs / 1000 }))
+            })
+          ),
+        downloadMs: Effect.map(leftMs, (left) => Math.max(left / 2, left - MARGIN_MS))
       })
-    )
+    })
   ).pipe(Layer.provideMerge(Output.layer({ json: raw.json, onStay })))

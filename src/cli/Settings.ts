@@ -75,6 +75,7 @@ export interface Settings {
   readonly bootstrap: ReadonlyArray<string>
   /** Whether nobody said where to start, so that the public network is meant. */
   readonly isPublic: boolean
+  readonly isListenGiven: boolean
   readonly host: string
   readonly port: number
   readonly json: boolean
@@ -122,13 +123,21 @@ export const resolve = Effect.fnUntraced(function* (raw: Raw) {
     ? yield* parseListen(raw.listen.value)
     : { host: isLocal ? LOOPBACK : ALL_INTERFACES, port: 0 }
   if (!(raw.timeout > 0 && raw.timeout <= TIMEOUT_MAX_SECONDS)) {
-    return yield* invalid("--timeout", `${raw.timeout} is out of range`, `Give seconds, up to ${TIMEOUT_MAX_SECONDS}.`)
+    return yield* invalid(
+      "--timeout",
+      `${raw.timeout} is out of range`,
+      `Give seconds, more than 0 and up to ${TIMEOUT_MAX_SECONDS}.`
+    )
   }
   const named = Option.getOrElse(raw.home, () => process.env["LIBRESEED_HOME"] ?? "")
+  if (named === "" && Os.homedir() === "") {
+    return yield* invalid("--home", "is not given, and you have no home directory", "Name a directory for your keys.")
+  }
   return {
     home: named === "" ? Path.join(Os.homedir(), ".libreseed") : Path.resolve(named),
     bootstrap,
     isPublic: Option.isNone(raw.bootstrap),
+    isListenGiven: Option.isSome(raw.listen),
     ...listen,
     json: raw.json,
     timeoutMs: raw.timeout * 1000

@@ -17,8 +17,11 @@ const presenter: CliOutput.Presenter = {
   present: (event) => (event._tag === "InvalidInvocation" ? Effect.void : CliOutput.defaultPresenter.present(event))
 }
 
+/** Needed before anything is parsed, for what cannot be parsed. */
+const JSON_FLAG = /^--json(=(true|1|y|yes|on))?$/
+
 const main = (argv: ReadonlyArray<string>) => {
-  const json = argv.includes("--json")
+  const json = argv.some((argument) => JSON_FLAG.test(argument))
   let stays = false
   const program = Program.make(() => (stays = true))
 
@@ -48,5 +51,8 @@ const main = (argv: ReadonlyArray<string>) => {
     })
   )
 }
+
+// Whoever read our output (`| head`) may leave before the work is done; that is no reason to stop it.
+process.stdout.on("error", () => {})
 
 main(process.argv.slice(2))

@@ -24,6 +24,8 @@ export interface Options {
   readonly bootstrap: ReadonlyArray<string>
   /** Whether to start from the nodes of last time too, and to remember those met this time. */
   readonly remembersNodes?: boolean | undefined
+  /** Whether peers at private addresses may be dialled although this node's own address is of another kind. */
+  readonly allowPrivatePeers?: boolean | undefined
 }
 
 const stores = (options: Pick<Options, "home">) =>
@@ -48,7 +50,8 @@ const dht = (given: Options) => {
 
 /** A whole node. Building it opens the sockets; what it does on the network starts with its first use. */
 export const layer = (options: Options) =>
-  TorrentStreamSwarm.layer({ host: options.host, port: options.port }).pipe(
-    Layer.provideMerge(dht(options)),
-    Layer.provideMerge(stores(options))
-  )
+  TorrentStreamSwarm.layer({
+    host: options.host,
+    port: options.port,
+    allowPrivatePeers: options.allowPrivatePeers ?? false
+  }).pipe(Layer.provideMerge(dht(options)), Layer.provideMerge(stores(options)))

@@ -9,10 +9,10 @@ import * as Describe from "./Describe.ts"
 
 export const fetch = Effect.fnUntraced(function* (resolution: Resolution) {
   const output = yield* Output
-  const { timeoutMs } = yield* Session
+  const timeout = yield* (yield* Session).downloadMs
   return yield* output.task(`Downloading ${Describe.label(resolution)}`, (update) =>
     FetchRelease.fetchRelease(resolution, {
-      timeout: timeoutMs,
+      timeout,
       onProgress: ({ peers, receivedBytes, totalBytes }) =>
         update(`${Progress.bar(receivedBytes, totalBytes)}  ${peers} peer${peers === 1 ? "" : "s"}`)
     })

@@ -11,7 +11,7 @@ import * as Select from "./Select.ts"
 export const run = Effect.fnUntraced(function* (nameText: string, policyName: string) {
   const output = yield* Output
   const session = yield* Session
-  const { name } = yield* Select.specOf(nameText)
+  const name = yield* Select.nameOf(nameText)
   const policy = yield* Select.policyOf(policyName)
   const publishers = yield* output.task(`Asking who publishes ${name}`, () =>
     session.limited(RegistryResolve.publishersOf(name, policy)).pipe(Network.provide)

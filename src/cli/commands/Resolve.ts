@@ -10,8 +10,9 @@ export const run = Effect.fnUntraced(function* (specText: string, choice: Select
   const output = yield* Output
   const session = yield* Session
   const spec = yield* Select.specOf(specText)
+  const chooser = yield* Select.chooserOf(choice)
   const resolution = yield* output.task(`Looking up ${specText}`, () =>
-    session.limited(Select.resolve(spec, choice)).pipe(Network.provide)
+    session.limited(Select.resolve(spec, chooser)).pipe(Network.provide)
   )
   yield* output.result(Describe.document(resolution), Describe.lines(resolution))
 })

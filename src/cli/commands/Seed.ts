@@ -1,6 +1,6 @@
 /** `ls-cli seed [spec…]`: serves everything in the store, and keeps its records alive. */
 import * as Effect from "effect/Effect"
-import * as Republish from "../../protocol/dht/Republish.ts"
+import * as Republish from "../../protocol/registry/Republish.ts"
 import { PackageStore } from "../../protocol/swarm/PackageStore.ts"
 import { Swarm } from "../../protocol/swarm/Swarm.ts"
 import { Output } from "../Output.ts"
@@ -17,7 +17,8 @@ export const run = Effect.fnUntraced(function* (specTexts: ReadonlyArray<string>
   const output = yield* Output
   const session = yield* Session
   const specs = yield* Effect.forEach(specTexts, Select.specOf)
-  const fetchAll = Effect.forEach(specs, (spec) => Effect.flatMap(Select.resolve(spec, choice), Download.fetch), {
+  const chooser = yield* Select.chooserOf(choice)
+  const fetchAll = Effect.forEach(specs, (spec) => Effect.flatMap(Select.resolve(spec, chooser), Download.fetch), {
     discard: true
   })
   /** One release that cannot be served does not keep the others from being served. */

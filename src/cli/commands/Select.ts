@@ -1,6 +1,7 @@
 /** From what a user typed to a release: specs, `--publisher` and `--policy`. */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as PackageName from "../../protocol/core/PackageName.ts"
 import * as PackageSpec from "../../protocol/core/PackageSpec.ts"
 import * as PublicKey from "../../protocol/core/PublicKey.ts"
 import * as Policy from "../../protocol/registry/Policy.ts"
@@ -38,10 +39,35 @@ export const policyOf = (name: string): Effect.Effect<Policy.Policy, InvalidArgu
 
 export const specOf = (text: string) => Effect.fromResult(PackageSpec.parse(text))
 
-/** Looks up one spec as the flags say. */
-export const resolve = Effect.fnUntraced(function* (spec: PackageSpec.PackageSpec, choice: Choice) {
-  if (Option.isSome(choice.publisher)) {
-    return yield* Resolve.byPublisher(spec, yield* publisherOf(choice.publisher.value))
-  }
-  return yield* Resolve.byName(spec, yield* policyOf(choice.policy))
+/** A package name alone, where a range would have no meaning. */
+export const nameOf = (text: string) =>
+  Effect.fromOption(PackageName.parse(text)).pipe(
+    Effect.mapError(
+      () =>
+        new InvalidArgument({
+          argument: JSON.stringify(text.slice(0, 80)),
+          problem: "is not a package name",
+          hint: "Give a name alone, like semver or @scope/name."
+        })
+    )
+  )
+
+/** How a command chooses a publisher, once its flags make sense. */
+export interface Chooser {
+  readonly publisher: Option.Option<PublicKey.PublicKey>
+  readonly policy: Policy.Policy
+}
+
+export const chooserOf = Effect.fnUntraced(function* (choice: Choice) {
+  const publisher = Option.isSome(choice.publisher)
+    ? Option.some(yield* publisherOf(choice.publisher.value))
+    : Option.none()
+  return { publisher, policy: yield* policyOf(choice.policy) } satisfies Chooser
 })
+
+/** Looks up one spec as the flags say. */
+export const resolve = (spec: PackageSpec.PackageSpec, { policy, publisher }: Chooser) =>
+  Option.match(publisher, {
+    onNone: () => Resolve.byName(spec, policy),
+    onSome: (key) => Resolve.byPublisher(spec, key)
+  })

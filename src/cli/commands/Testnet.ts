@@ -20,6 +20,13 @@ export const run = Effect.fnUntraced(
         hint: `Give a number from 1 to ${NODES_MAX}.`
       })
     }
+    if (session.isListenGiven && session.host !== Testnet.HOST) {
+      return yield* new InvalidArgument({
+        argument: "--listen",
+        problem: `${session.host} is not where a testnet runs`,
+        hint: `It stays on this machine: give ${Testnet.HOST}:PORT to fix the port of its first node.`
+      })
+    }
     const testnet = yield* output.task(`Starting ${nodes} DHT nodes on ${Testnet.HOST}`, () =>
       session.limited(Testnet.make(nodes, { port: session.port }))
     )

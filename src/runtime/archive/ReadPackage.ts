@@ -41,6 +41,18 @@ export class NotPublishable extends Schema.TaggedError<NotPublishable>()("NotPub
   }
 }
 
+/** The tarball given is one that nobody would unpack. */
+export class UnacceptableTarball extends Schema.TaggedError<UnacceptableTarball>()("UnacceptableTarball", {
+  path: Schema.String,
+  problem: Schema.String
+}) {
+  readonly exitCode = ExitCode.usage
+  readonly hint = "Nothing was published. Make the tarball with npm pack, or publish the package's directory."
+  override get message() {
+    return `${this.path} cannot be published: ${this.problem}`
+  }
+}
+
 const Texts = Schema.Record(Schema.String, Schema.String)
 
 /** The fields of package.json that matter here, in every form that npm accepts. */
@@ -125,6 +137,8 @@ export const readPackage = Effect.fn("ReadPackage.readPackage")(function* (locat
     .pipe(
       Effect.mapError((error) => new StorageFailed({ location: path, operation: "read", problem: problemOf(error) }))
     )
-  const listing = yield* Extract.inspect({ name: paths.basename(path), stream: Stream.succeed(tarball) })
+  const listing = yield* Extract.inspect({ name: paths.basename(path), stream: Stream.succeed(tarball) }).pipe(
+    Effect.mapError(({ message }) => new UnacceptableTarball({ path, problem: message }))
+  )
   return yield* describe(path, tarball, listing)
 })

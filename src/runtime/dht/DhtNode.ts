@@ -64,10 +64,13 @@ export const make = Effect.fnUntraced(function* (options: Options) {
     (client) => Effect.callback<void>((resume) => client.destroy(() => resume(Effect.void)))
   )
   yield* Effect.callback<void, DhtError>((resume) => {
-    client.on("error", (error) => {
+    const onError = (error: Error) => {
       const address = `${options.host}:${options.port}`
       resume(Effect.fail(new DhtError({ reason: new SocketFailed({ address, problem: error.message }) })))
-    })
+    }
+    client.on("error", onError)
+    // The library takes most errors for warnings, an address that is not ours among them.
+    socket.on("error", onError)
     client.listen(options.port, options.host, () => resume(Effect.void))
   })
   return { client, socket, host: options.host, port: client.address().port } satisfies DhtNode

@@ -46,6 +46,15 @@ describe("MainlineDht", () => {
     }).pipe(Effect.scoped, Effect.provide(ed25519))
   )
 
+  it.live("says at once that an address is not this machine's", () =>
+    Effect.gen(function* () {
+      // 192.0.2.0/24 is for documentation (RFC 5737): no machine has it, and nothing is sent there.
+      const error = yield* Effect.flip(Layer.build(MainlineDht.layer({ host: "192.0.2.1", port: 0, bootstrap: [] })))
+      assert.strictEqual(error.reason._tag, "SocketFailed")
+      assert.include(error.message, "EADDRNOTAVAIL")
+    }).pipe(Effect.scoped, Effect.provide(ed25519))
+  )
+
   it.live("takes no place in the tables of others when it is read-only", () =>
     Effect.gen(function* () {
       const { bootstrap, nodes } = yield* Testnet.make(4)
