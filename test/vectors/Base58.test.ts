@@ -16,39 +16,42 @@ interface Key {
 /** The vectors ask for 5 ms; the rest is for a busy machine. The quadratic decode would take an hour. */
 const MAX_MS = 50
 
-Vectors.topic("base58", (path) => {
-  it("converts both ways", () => {
-    for (const [hex, text] of Vectors.readJson<ReadonlyArray<readonly [string, string]>>(
-      path,
-      "base58_encode_decode.json"
-    )) {
-      assert.strictEqual(Base58.encode(Vectors.fromHex(hex)), text)
-      assert.deepStrictEqual(Result.getOrThrow(Base58.decode(text)), Vectors.fromHex(hex))
+Vectors.topic("base58", ({ file, others }) => {
+  file<ReadonlyArray<readonly [string, string]>>("base58_encode_decode.json", (cases) => {
+    it("converts both ways", () => {
+      for (const [hex, text] of cases) {
+        assert.strictEqual(Base58.encode(Vectors.fromHex(hex)), text)
+        assert.deepStrictEqual(Result.getOrThrow(Base58.decode(text)), Vectors.fromHex(hex))
+      }
+    })
+  })
+
+  file<ReadonlyArray<{ readonly string: string }>>("invalid_strings.json", (cases) => {
+    it("refuses strings outside the alphabet", () => {
+      const accepted = cases.filter((c) => Result.isSuccess(Base58.decode(c.string)))
+      assert.deepStrictEqual(accepted, [])
+    })
+  })
+
+  file<ReadonlyArray<Key>>("key32.json", (cases) => {
+    for (const c of cases) {
+      it(`${c.valid_32 ? "reads" : "refuses"} as a key: ${c.id}`, () => {
+        const text = c.generate === undefined ? c.base58! : c.generate.repeat.repeat(c.generate.times)
+        const start = performance.now()
+        const key = PublicKey.parse(`key_${text}`)
+        assert.isBelow(performance.now() - start, MAX_MS)
+        const bytes = Option.getSuccess(Base58.decode(text))
+        assert.strictEqual(
+          Option.exists(bytes, (b) => b.length === 32),
+          c.valid_32
+        )
+        if (typeof c.key_hex === "string") assert.deepStrictEqual(bytes, Option.some(Vectors.fromHex(c.key_hex)))
+        // Of 32 bytes, only strong points are keys.
+        assert.deepStrictEqual(key, Option.flatMap(bytes, PublicKey.fromBytes))
+        if (Option.isSome(key)) assert.strictEqual(PublicKey.toOverlay(key.value), `key_${text}`)
+      })
     }
   })
 
-  it("refuses strings outside the alphabet", () => {
-    const accepted = Vectors.readJson<ReadonlyArray<{ readonly string: string }>>(path, "invalid_strings.json").filter(
-      (c) => Result.isSuccess(Base58.decode(c.string))
-    )
-    assert.deepStrictEqual(accepted, [])
-  })
-
-  for (const c of Vectors.readJson<ReadonlyArray<Key>>(path, "key32.json")) {
-    it(`${c.valid_32 ? "reads" : "refuses"} as a key: ${c.id}`, () => {
-      const text = c.generate === undefined ? c.base58! : c.generate.repeat.repeat(c.generate.times)
-      const start = performance.now()
-      const key = PublicKey.parse(`key_${text}`)
-      assert.isBelow(performance.now() - start, MAX_MS)
-      const bytes = Option.getSuccess(Base58.decode(text))
-      assert.strictEqual(
-        Option.exists(bytes, (b) => b.length === 32),
-        c.valid_32
-      )
-      if (typeof c.key_hex === "string") assert.deepStrictEqual(bytes, Option.some(Vectors.fromHex(c.key_hex)))
-      // Of 32 bytes, only strong points are keys.
-      assert.deepStrictEqual(key, Option.flatMap(bytes, PublicKey.fromBytes))
-      if (Option.isSome(key)) assert.strictEqual(PublicKey.toOverlay(key.value), `key_${text}`)
-    })
-  }
+  others()
 })

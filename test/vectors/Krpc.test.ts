@@ -56,80 +56,79 @@ const nodesIn = (datagram: Uint8Array): number => {
   return nodes instanceof Uint8Array ? nodes.length / 26 : 0
 }
 
-Vectors.topic("bep", (path) => {
-  const datagrams = Vectors.readJson<ReadonlyArray<Datagram>>(path, "krpc_malformed.json")
+Vectors.topic("bep", ({ file }) => {
+  file<ReadonlyArray<Datagram>>("krpc_malformed.json", (datagrams, name) => {
+    describe(`${name}, sent by a stranger`, () => {
+      let node: LiveNode
+      let stranger: Stranger
+      beforeAll(async () => {
+        node = await startNode()
+        stranger = await Stranger.bind(node.port)
+      })
+      afterAll(async () => {
+        await stranger.close()
+        await node.close()
+      })
 
-  describe("krpc_malformed.json, sent by a stranger", () => {
-    let node: LiveNode
-    let stranger: Stranger
-    beforeAll(async () => {
-      node = await startNode()
-      stranger = await Stranger.bind(node.port)
-    })
-    afterAll(async () => {
-      await stranger.close()
-      await node.close()
+      it.each(datagrams)("$id: $expect", async ({ hex, expect: sentence }) => {
+        const before = node.state()
+        const counted = [...node.socket.counters().values()].reduce((a, b) => a + b, 0)
+        const replies = await stranger.exchange(Vectors.fromHex(hex))
+        assert(allows(sentence, replies), `${sentence} does not allow ${JSON.stringify(replies.map(codeOf))}`)
+        expect(node.state()).toEqual(before)
+        expect(node.defects).toEqual([])
+        // One for the ping that follows, at least one for the datagram itself.
+        expect([...node.socket.counters().values()].reduce((a, b) => a + b, 0)).toBeGreaterThanOrEqual(counted + 2)
+      })
+
+      it("leaves every built-in prototype as it was", () => {
+        expect(Reflect.has({}, "x")).toBe(false)
+      })
     })
 
-    it.each(datagrams)("$id: $expect", async ({ hex, expect: sentence }) => {
-      const before = node.state()
-      const counted = [...node.socket.counters().values()].reduce((a, b) => a + b, 0)
-      const replies = await stranger.exchange(Vectors.fromHex(hex))
-      assert(allows(sentence, replies), `${sentence} does not allow ${JSON.stringify(replies.map(codeOf))}`)
-      expect(node.state()).toEqual(before)
-      expect(node.defects).toEqual([])
-      // One for the ping that follows, at least one for the datagram itself.
-      expect([...node.socket.counters().values()].reduce((a, b) => a + b, 0)).toBeGreaterThanOrEqual(counted + 2)
-    })
-
-    it("leaves every built-in prototype as it was", () => {
-      expect(Reflect.has({}, "x")).toBe(false)
-    })
-  })
-
-  describe("krpc_malformed.json, as answers to the node's own queries", () => {
     const answers = datagrams.flatMap(({ id, hex, expect }) => {
       const reply = replyIn(Vectors.fromHex(hex))
       return reply === undefined ? [] : [{ id, expect, reply, datagram: Vectors.fromHex(hex) }]
     })
+    if (answers.length === 0) return
 
-    it.each(answers)("$id: $expect", async ({ reply, datagram }) => {
-      const node = await startNode({}, { timeout: 40 })
-      const stranger = await Stranger.bind(node.port)
-      const peers: Array<unknown> = []
-      node.dht.on("peer", (peer) => peers.push(peer))
-      // Nodes that an answer names would be asked too; a ping does not follow them.
-      const method = nodesIn(datagram) === 0 ? "get_peers" : "ping"
-      stranger.play((query) => (Buffer.from(asBytes(query["q"])).toString() === method ? reply : undefined))
-      if (method === "get_peers") {
-        node.dht.addNode({ id: STRANGER_ID, host: LOOPBACK, port: stranger.port })
-        await new Promise((resolve) => node.dht.lookup(STRANGER_ID, resolve))
-      } else {
-        const added = new Promise((resolve) => node.dht.once("node", resolve))
-        node.dht.addNode({ host: LOOPBACK, port: stranger.port })
-        await added
-      }
-      expect(node.defects).toEqual([])
-      expect(peers).toEqual([])
-      const live = await stranger.exchange()
-      expect(live).toEqual([])
-      await stranger.close()
-      await node.close()
-    })
+    describe(`${name}, as answers to the node's own queries`, () => {
+      it.each(answers)("$id: $expect", async ({ reply, datagram }) => {
+        const node = await startNode({}, { timeout: 40 })
+        const stranger = await Stranger.bind(node.port)
+        const peers: Array<unknown> = []
+        node.dht.on("peer", (peer) => peers.push(peer))
+        // Nodes that an answer names would be asked too; a ping does not follow them.
+        const method = nodesIn(datagram) === 0 ? "get_peers" : "ping"
+        stranger.play((query) => (Buffer.from(asBytes(query["q"])).toString() === method ? reply : undefined))
+        if (method === "get_peers") {
+          node.dht.addNode({ id: STRANGER_ID, host: LOOPBACK, port: stranger.port })
+          await new Promise((resolve) => node.dht.lookup(STRANGER_ID, resolve))
+        } else {
+          const added = new Promise((resolve) => node.dht.once("node", resolve))
+          node.dht.addNode({ host: LOOPBACK, port: stranger.port })
+          await added
+        }
+        expect(node.defects).toEqual([])
+        expect(peers).toEqual([])
+        const live = await stranger.exchange()
+        expect(live).toEqual([])
+        await stranger.close()
+        await node.close()
+      })
 
-    it.each(answers.filter(({ expect }) => expect.includes("at most")))("$id: $expect", ({ datagram }) => {
-      expect(nodesIn(datagram)).toBeGreaterThan(0)
-      expect(nodesIn(datagram)).toBeLessThanOrEqual(NODES_MAX)
+      it.each(answers.filter(({ expect }) => expect.includes("at most")))("$id: $expect", ({ datagram }) => {
+        expect(nodesIn(datagram)).toBeGreaterThan(0)
+        expect(nodesIn(datagram)).toBeLessThanOrEqual(NODES_MAX)
+      })
     })
   })
 
-  describe("bep5_messages.json", () => {
-    const messages = Vectors.readJson<ReadonlyArray<{ readonly name: string; readonly bencoded: string }>>(
-      path,
-      "bep5_messages.json"
-    )
-    it.each(messages)("accepts the $name", ({ bencoded }) => {
-      expect(KrpcGuard.inspect(Buffer.from(bencoded, "latin1"))._tag).toBe("Accept")
+  file<ReadonlyArray<{ readonly name: string; readonly bencoded: string }>>("bep5_messages.json", (messages, name) => {
+    describe(name, () => {
+      it.each(messages)("accepts the $name", ({ bencoded }) => {
+        expect(KrpcGuard.inspect(Buffer.from(bencoded, "latin1"))._tag).toBe("Accept")
+      })
     })
   })
 })

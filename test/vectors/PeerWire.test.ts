@@ -50,64 +50,68 @@ const roundTrip = (socket: Socket) =>
     socket.write(RawPeer.message(2))
   })
 
-Vectors.topic("bep", (directory) => {
-  const cases = Vectors.filesOf(directory)
-    .filter((file) => file.startsWith("peer_wire"))
-    .flatMap((file) => Vectors.readJson<ReadonlyArray<Case>>(directory, file))
+const isPeerWire = (file: string) => file.startsWith("peer_wire")
 
-  for (const { after_handshake_hex: hex, expect, id } of cases) {
-    const bytes = Vectors.fromHex(hex)
-    const mustClose = expect.startsWith("close") && !expect.includes("or ignore")
+Vectors.topic("bep", ({ file }) => {
+  file<ReadonlyArray<Case>>(
+    "peer_wire_malformed.json",
+    (cases) => {
+      for (const { after_handshake_hex: hex, expect, id } of cases) {
+        const bytes = Vectors.fromHex(hex)
+        const mustClose = expect.startsWith("close") && !expect.includes("or ignore")
 
-    it(`${id}: the guard ${mustClose ? "refuses" : "survives"} it`, () => {
-      if (mustClose) assert.isTrue(isFault(bytes))
-      else isFault(bytes)
-    })
-
-    it.live(`${id}: a seeder that gets it lives, and serves others`, () =>
-      Effect.gen(function* () {
-        const world = yield* LoopbackWorld.make()
-        const seeder = yield* world.node()
-        yield* seeder.seed(release.torrent, contentOf(release.bytes))
-        const before = process.memoryUsage().rss
-        const hostile = yield* RawPeer.dial(seeder.address, release.torrent.infohash)
-        send(hostile, bytes)
-        if (isFault(bytes)) yield* RawPeer.closed(hostile)
-        else yield* roundTrip(hostile)
-        const { received, request } = into(release)
-        yield* (yield* world.node()).download(request)
-        assert.isTrue(same(received, release.bytes))
-        assert.isBelow(process.memoryUsage().rss - before, GROWTH_MAX_BYTES)
-      })
-    )
-
-    for (const known of [true, false]) {
-      const knowing = known ? "that knows the torrent" : "that asks for the info dictionary"
-      it.live(`${id}: a downloader ${knowing} gets it from whom it dialled, lives, and finishes with others`, () =>
-        Effect.gen(function* () {
-          const world = yield* LoopbackWorld.make()
-          const handled = yield* Deferred.make<void>()
-          const hostile = yield* RawPeer.serve((socket) => {
-            RawPeer.greet(socket, release.torrent.infohash, () => {
-              send(socket, bytes)
-              socket.write(RawPeer.message(20, Uint8Array.of(0), HANDSHAKE))
-              socket.write(RawPeer.message(20, Uint8Array.of(1), ExtensionMessage.encodeRequest(0)))
-            })
-            socket.once("close", () => Deferred.doneUnsafe(handled, Effect.void))
-            RawPeer.listen(socket, (message) => {
-              if (message._tag === "Extended" && message.id !== 0) Deferred.doneUnsafe(handled, Effect.void)
-            })
-          })
-          const torrent = known ? release.torrent : undefined
-          const bystander = yield* RawPeer.bystander(release.torrent.infohash)
-          const { received, request } = into(release, { torrent, hints: [hostile, bystander] })
-          const download = yield* Effect.forkChild((yield* world.node()).download(request))
-          yield* Deferred.await(handled)
-          yield* (yield* world.node()).seed(release.torrent, contentOf(release.bytes))
-          yield* Fiber.join(download)
-          assert.isTrue(same(received, release.bytes))
+        it(`${id}: the guard ${mustClose ? "refuses" : "survives"} it`, () => {
+          if (mustClose) assert.isTrue(isFault(bytes))
+          else isFault(bytes)
         })
-      )
-    }
-  }
+
+        it.live(`${id}: a seeder that gets it lives, and serves others`, () =>
+          Effect.gen(function* () {
+            const world = yield* LoopbackWorld.make()
+            const seeder = yield* world.node()
+            yield* seeder.seed(release.torrent, contentOf(release.bytes))
+            const before = process.memoryUsage().rss
+            const hostile = yield* RawPeer.dial(seeder.address, release.torrent.infohash)
+            send(hostile, bytes)
+            if (isFault(bytes)) yield* RawPeer.closed(hostile)
+            else yield* roundTrip(hostile)
+            const { received, request } = into(release)
+            yield* (yield* world.node()).download(request)
+            assert.isTrue(same(received, release.bytes))
+            assert.isBelow(process.memoryUsage().rss - before, GROWTH_MAX_BYTES)
+          })
+        )
+
+        for (const known of [true, false]) {
+          const knowing = known ? "that knows the torrent" : "that asks for the info dictionary"
+          it.live(`${id}: a downloader ${knowing} gets it from whom it dialled, lives, and finishes with others`, () =>
+            Effect.gen(function* () {
+              const world = yield* LoopbackWorld.make()
+              const handled = yield* Deferred.make<void>()
+              const hostile = yield* RawPeer.serve((socket) => {
+                RawPeer.greet(socket, release.torrent.infohash, () => {
+                  send(socket, bytes)
+                  socket.write(RawPeer.message(20, Uint8Array.of(0), HANDSHAKE))
+                  socket.write(RawPeer.message(20, Uint8Array.of(1), ExtensionMessage.encodeRequest(0)))
+                })
+                socket.once("close", () => Deferred.doneUnsafe(handled, Effect.void))
+                RawPeer.listen(socket, (message) => {
+                  if (message._tag === "Extended" && message.id !== 0) Deferred.doneUnsafe(handled, Effect.void)
+                })
+              })
+              const torrent = known ? release.torrent : undefined
+              const bystander = yield* RawPeer.bystander(release.torrent.infohash)
+              const { received, request } = into(release, { torrent, hints: [hostile, bystander] })
+              const download = yield* Effect.forkChild((yield* world.node()).download(request))
+              yield* Deferred.await(handled)
+              yield* (yield* world.node()).seed(release.torrent, contentOf(release.bytes))
+              yield* Fiber.join(download)
+              assert.isTrue(same(received, release.bytes))
+            })
+          )
+        }
+      }
+    },
+    isPeerWire
+  )
 })

@@ -17,7 +17,7 @@ import { extract, inspect } from "../../src/runtime/archive/Extract.ts"
 import { generated, type Sample } from "../runtime/archive/Generated.ts"
 import * as Sandbox from "../runtime/archive/Sandbox.ts"
 import { type Entry, packageJson, tgz } from "../runtime/archive/TarBuilder.ts"
-import { filesOf, readJson, topic } from "./Vectors.ts"
+import { topic } from "./Vectors.ts"
 
 interface Case {
   readonly id: string
@@ -142,18 +142,24 @@ const races: Readonly<Record<string, (bytes: Uint8Array) => Effect.Effect<void, 
   })
 }
 
-topic("tar", (directory) => {
-  for (const file of filesOf(directory)) {
-    describe(file, () => {
-      for (const attack of readJson<ReadonlyArray<Case>>(directory, file)) {
-        const race = races[attack.id]
-        it.effect(`${attack.id} (${attack.kind}): ${attack.expect}`, () =>
-          Effect.gen(function* () {
-            if (race !== undefined) return yield* race(tgz([packageJson, ...attack.entries]))
-            for (const sample of samplesOf(attack)) yield* survive(sample, demandOf(attack.expect))
-          }).pipe(Effect.provide(Sandbox.layer))
-        )
-      }
-    })
-  }
+const everyFile = () => true
+
+topic("tar", ({ file }) => {
+  file<ReadonlyArray<Case>>(
+    "attacks.json",
+    (attacks, name) => {
+      describe(name, () => {
+        for (const attack of attacks) {
+          const race = races[attack.id]
+          it.effect(`${attack.id} (${attack.kind}): ${attack.expect}`, () =>
+            Effect.gen(function* () {
+              if (race !== undefined) return yield* race(tgz([packageJson, ...attack.entries]))
+              for (const sample of samplesOf(attack)) yield* survive(sample, demandOf(attack.expect))
+            }).pipe(Effect.provide(Sandbox.layer))
+          )
+        }
+      })
+    },
+    everyFile
+  )
 })
