@@ -1,9 +1,10 @@
 /**
  * Puts fetched releases into a project's `node_modules`, all of them or none.
  *
- * Every package is unpacked beside its place and compared file by file with its signed manifest.
- * Only when all of them are complete are they moved in; what they replace is kept aside until the
- * last move has succeeded, and moved back otherwise. Lifecycle scripts are never run.
+ * Every package is unpacked beside its place and compared file by file with its signed manifest. Only
+ * when all of them are complete are they moved in; what they replace is kept aside until the last move
+ * has succeeded, and moved back otherwise: at once, or by the next install if this process is killed.
+ * One install at a time changes a project. Lifecycle scripts are never run.
  */
 import * as Effect from "effect/Effect"
 import * as Hex from "effect/encoding/Hex"
@@ -17,11 +18,14 @@ import { type Content, StorageFailed } from "../../protocol/swarm/Content.ts"
 import type { Fetched } from "../../protocol/swarm/FetchRelease.ts"
 import { PackageStore } from "../../protocol/swarm/PackageStore.ts"
 import * as Extract from "../archive/Extract.ts"
+import * as FileLock from "../store/FileLock.ts"
 import { problemOf } from "../store/PlatformProblem.ts"
+import type * as InstallJournal from "./InstallJournal.ts"
+import * as Recovery from "./Recovery.ts"
+import * as Staging from "./Staging.ts"
+import * as Transaction from "./Transaction.ts"
 
 const MODULES = "node_modules"
-/** Work in progress; on the same file system as its destination, so that moving is one step. */
-const STAGING_PREFIX = ".libreseed-install-"
 const READ_CHUNK_BYTES = 256 * 1024
 /** Packages unpacked at a time. */
 const CONCURRENCY = 4
@@ -37,6 +41,8 @@ export class ContentMismatch extends Schema.TaggedError<ContentMismatch>()("Cont
     return `The files of ${this.package} are not those of its manifest: ${this.problem}`
   }
 }
+
+type Unpacked = Pick<InstallJournal.Move, "destination" | "unpacked" | "setAside">
 
 const labelOf = ({ release }: Fetched): string => `${release.n}@${release.v}`
 
@@ -62,41 +68,12 @@ const compare = Effect.fnUntraced(function* (fetched: Fetched, listing: Extract.
   }
 })
 
-interface Staged {
-  readonly unpacked: string
-  readonly replaced: string
-  readonly destination: string
-}
-
 /**
- * Moves everything into place; what cannot be finished is undone. Not to be interrupted: between
- * its steps the tree is neither old nor new. `onStuck` is told when undoing fails too, so that
- * nobody removes what was there before.
+ * Installs into `<project>/node_modules`, which is made where it is missing. Succeeds when every file is
+ * in place; of several releases of one name the last one stays. Waits while another install changes the
+ * same project. What an earlier install left behind, killed or failed, is undone first, even if there is
+ * nothing to install.
  */
-const moveIn = Effect.fnUntraced(function* (staged: ReadonlyArray<Staged>, onStuck: Effect.Effect<void>) {
-  const fs = yield* FileSystem.FileSystem
-  const path = yield* Path.Path
-  const undo: Array<Effect.Effect<void, PlatformError>> = []
-  const move = (from: string, to: string) =>
-    fs.rename(from, to).pipe(Effect.tap(() => Effect.sync(() => undo.push(fs.rename(to, from)))))
-  const undoAll = Effect.suspend(() =>
-    Effect.forEach(undo.toReversed(), (step) => step, { discard: true }).pipe(Effect.catch(() => onStuck))
-  )
-  yield* Effect.forEach(
-    staged,
-    Effect.fnUntraced(function* ({ destination, replaced, unpacked }) {
-      yield* fs.makeDirectory(path.dirname(destination), { recursive: true })
-      if (yield* fs.exists(destination)) yield* move(destination, replaced)
-      yield* move(unpacked, destination)
-    }),
-    { discard: true }
-  ).pipe(
-    Effect.tapError(() => undoAll),
-    Effect.uninterruptible
-  )
-})
-
-/** Installs into `<project>/node_modules`, which is made where it is missing. Succeeds when every file is in place. */
 export const install = Effect.fn("Install.install")(function* (project: string, releases: ReadonlyArray<Fetched>) {
   const fs = yield* FileSystem.FileSystem
   const path = yield* Path.Path
@@ -106,44 +83,63 @@ export const install = Effect.fn("Install.install")(function* (project: string, 
     new StorageFailed({ location, operation, problem: problemOf(error) })
 
   const unpack = Effect.fnUntraced(function* (fetched: Fetched, staging: string, index: number) {
-    const unpacked = path.join(staging, `${index}-new`)
+    const unpacked = `${index}-new`
     const listing = yield* Effect.scoped(
       Effect.flatMap(store.open(fetched), (content) =>
-        Extract.extract({ name: fetched.torrent.tarball.path, stream: tarballStream(content, fetched) }, unpacked)
+        Extract.extract(
+          { name: fetched.torrent.tarball.path, stream: tarballStream(content, fetched) },
+          path.join(staging, unpacked)
+        )
       )
     )
     yield* compare(fetched, listing)
-    const replaced = path.join(staging, `${index}-old`)
-    return { unpacked, replaced, destination: path.join(modules, fetched.release.n) } satisfies Staged
+    return { unpacked, setAside: `${index}-old`, destination: fetched.release.n }
   })
 
   let keepsStaging = false
   const staging = Effect.acquireRelease(
-    fs
-      .makeDirectory(modules, { recursive: true })
-      .pipe(
-        Effect.andThen(fs.makeTempDirectory({ directory: modules, prefix: STAGING_PREFIX })),
-        Effect.mapError(failed(modules, "write to"))
-      ),
+    Effect.mapError(Staging.make(modules), failed(modules, "write to")),
     (directory) =>
       Effect.suspend(() => (keepsStaging ? Effect.void : fs.remove(directory, { recursive: true, force: true }))).pipe(
         Effect.ignore
       )
   )
 
+  const moveIn = Effect.fnUntraced(function* (directory: string, unpacked: ReadonlyArray<Unpacked>) {
+    const site: Transaction.Site = { modules, staging: directory }
+    const scope = yield* Transaction.foreignScope(
+      modules,
+      unpacked.map(({ destination }) => destination)
+    )
+    if (scope !== undefined) {
+      const problem = `${scope} is not a directory of its own, so what is put there is not put into ${modules}`
+      return yield* new StorageFailed({ location: modules, operation: "install into", problem })
+    }
+    const moves = yield* Effect.forEach(unpacked, (each) => Transaction.plan(site, each))
+    const onStuck = Effect.sync(() => void (keepsStaging = true))
+    yield* Transaction.commit(site, moves, onStuck)
+  })
+
   yield* Effect.scoped(
     Effect.gen(function* () {
+      const lock = path.join(modules, Staging.LOCK)
+      yield* Effect.mapError(fs.makeDirectory(modules, { recursive: true }), failed(modules, "write to"))
+      yield* Effect.mapError(FileLock.hold(lock), failed(lock, "take the lock"))
+      yield* Effect.catchTag(Recovery.recover(modules), "PlatformError", (error) =>
+        Effect.fail(failed(modules, "undo an interrupted install in")(error))
+      )
+      const byName = new Map(releases.map((fetched) => [fetched.release.n, fetched]))
+      if (byName.size === 0) return
       const directory = yield* staging
-      const staged = yield* Effect.forEach(releases, (fetched, index) => unpack(fetched, directory, index), {
+      const unpacked = yield* Effect.forEach([...byName.values()], (each, index) => unpack(each, directory, index), {
         concurrency: CONCURRENCY
       })
-      const onStuck = Effect.sync(() => void (keepsStaging = true))
-      yield* moveIn(staged, onStuck).pipe(
-        Effect.mapError((error) => {
-          const kept = keepsStaging ? `; what was there before is kept in ${directory}` : ""
-          return new StorageFailed({ location: modules, operation: "install into", problem: problemOf(error) + kept })
-        })
-      )
+      yield* Effect.catchTag(moveIn(directory, unpacked), "PlatformError", (error) => {
+        const kept = keepsStaging
+          ? `; the next install puts back what was there before, which is kept in ${directory}`
+          : ""
+        return new StorageFailed({ location: modules, operation: "install into", problem: problemOf(error) + kept })
+      })
     })
   )
 })

@@ -1,89 +1,29 @@
 import * as Fs from "node:fs"
 import * as Path from "node:path"
 import * as Zlib from "node:zlib"
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
-import type * as Scope from "effect/Scope"
 import { explain } from "../../../src/protocol/core/Errors.ts"
-import { KeyName, Keystore } from "../../../src/protocol/core/Keystore.ts"
 import * as Resolve from "../../../src/protocol/registry/Resolve.ts"
 import { type Fetched, fetchRelease } from "../../../src/protocol/swarm/FetchRelease.ts"
 import { PackageStore } from "../../../src/protocol/swarm/PackageStore.ts"
-import { type PackedPackage, publishPackage } from "../../../src/protocol/swarm/PublishPackage.ts"
 import { Swarm } from "../../../src/protocol/swarm/Swarm.ts"
 import * as Testing from "../../../src/protocol/testing/index.ts"
 import { readPackage } from "../../../src/runtime/archive/ReadPackage.ts"
 import { install } from "../../../src/runtime/install/Install.ts"
-import * as FilePackageStore from "../../../src/runtime/store/FilePackageStore.ts"
 import { Home } from "../../../src/runtime/store/Home.ts"
 import * as Fixtures from "../../protocol/registry/Fixtures.ts"
 import * as TarBuilder from "../archive/TarBuilder.ts"
 import * as FaultyFileSystem from "../FaultyFileSystem.ts"
-import * as TemporaryHome from "../TemporaryHome.ts"
-
-const layerOn = (network: Testing.Network) =>
-  FilePackageStore.layer.pipe(
-    Layer.provideMerge(Testing.host(network, { host: "10.0.0.1" })),
-    Layer.provideMerge(TemporaryHome.layer)
-  )
-
-type Services = Layer.Success<ReturnType<typeof layerOn>>
-
-/** Everything below a directory: path → content. */
-const tree = (root: string): ReadonlyMap<string, string> =>
-  new Map(
-    Fs.readdirSync(root, { recursive: true, withFileTypes: true })
-      .filter((entry) => entry.isFile())
-      .map((entry) => Path.join(entry.parentPath, entry.name))
-      .map((path): [string, string] => [Path.relative(root, path), Fs.readFileSync(path, "base64")])
-  )
-
-const writePackage = (root: string, name: string, version: string, files: Readonly<Record<string, string>>) => {
-  const directory = Path.join(root, `source-${name.replace("/", "-")}-${version}`)
-  Fs.mkdirSync(directory, { recursive: true })
-  const all = { "package.json": JSON.stringify({ name, version }), ...files }
-  for (const [path, content] of Object.entries(all)) {
-    Fs.mkdirSync(Path.dirname(Path.join(directory, path)), { recursive: true })
-    Fs.writeFileSync(Path.join(directory, path), content)
-  }
-  return directory
-}
-
-/** Publishes and fetches, so that what comes out is exactly what a user has before installing. */
-const fetched = Effect.fnUntraced(function* (packed: PackedPackage) {
-  const keystore = yield* Keystore
-  const keyName = KeyName.make("publisher")
-  const key = yield* keystore.load(keyName).pipe(Effect.catchTag("KeystoreError", () => keystore.create(keyName)))
-  yield* publishPackage(key, packed)
-  const resolution = yield* Resolve.byName({ name: packed.name, range: Fixtures.range(packed.version) })
-  return yield* fetchRelease(resolution, { timeout: "5 seconds" })
-})
-
-const fetchedFrom = (directory: string) => Effect.flatMap(readPackage(directory), fetched)
+import { fetched, fetchedFrom, tree, writePackage } from "./Packages.ts"
+import { test } from "./Project.ts"
 
 describe("Install", () => {
-  const test = (
-    title: string,
-    body: (world: {
-      readonly root: string
-      readonly project: string
-      readonly network: Testing.Network
-    }) => Effect.Effect<void, unknown, Services | Scope.Scope>
-  ) =>
-    it.live(title, () => {
-      const network = Testing.network()
-      return Effect.gen(function* () {
-        const { directory } = yield* Home
-        const project = Path.join(directory, "project")
-        Fs.mkdirSync(project)
-        yield* body({ root: directory, project, network })
-      }).pipe(Effect.scoped, Effect.provide(layerOn(network), { local: true }))
-    })
-
   test("puts every file in place, as it was packed, and nothing else", ({ project, root }) =>
     Effect.gen(function* () {
       const plain = writePackage(root, "plain", "1.0.0", { "index.js": "module.exports = 1", "lib/deep/er.js": "//" })
@@ -107,7 +47,10 @@ describe("Install", () => {
       )
     }))
 
-  test("leaves the old tree or the new one, whichever write the disk fails at", ({ project, root }) =>
+  test("leaves the old tree, or what the next install makes it of, whichever write the disk fails at", ({
+    project,
+    root
+  }) =>
     Effect.gen(function* () {
       const old = yield* fetchedFrom(writePackage(root, "a", "1.0.0", { "index.js": "old" }))
       const next = yield* fetchedFrom(writePackage(root, "a", "2.0.0", { "index.js": "new", "lib/more.js": "more" }))
@@ -125,43 +68,52 @@ describe("Install", () => {
         const failure = explain(outcome._tag === "Failure" ? outcome.failure : undefined)
         assert.strictEqual(failure?.exitCode, 6, failure?.message)
         assert.include(failure!.message, "ENOSPC")
-        const after = tree(project)
         const kept = /kept in (\S+)$/.exec(failure!.message)?.[1]
-        if (kept === undefined) {
-          assert.deepStrictEqual(after, before, `after ${writes} writes`)
-        } else {
-          // Moving back failed as well: the error says where the old tree is, and there it is.
-          const moved = [...tree(kept)].filter(([path]) => path.startsWith("0-old/"))
-          assert.isNotEmpty(moved)
-          Fs.rmSync(Path.join(project, "node_modules"), { recursive: true })
-          yield* install(project, [old])
+        // Moving back failed as well: the error says where the old tree is, and the next install puts it back.
+        if (kept !== undefined) {
+          assert.isTrue(Fs.existsSync(Path.join(kept, "journal.json")))
+          yield* install(project, [])
         }
+        assert.deepStrictEqual(tree(project), before, `after ${writes} writes`)
       }
       assert.isTrue(succeeded)
       assert.strictEqual(Fs.readFileSync(Path.join(project, "node_modules/a/index.js"), "utf8"), "new")
     }))
 
-  test("leaves the old tree when it is interrupted in the middle", ({ project, root }) =>
-    Effect.gen(function* () {
-      const old = yield* fetchedFrom(writePackage(root, "a", "1.0.0", { "index.js": "old" }))
-      const next = yield* fetchedFrom(writePackage(root, "a", "2.0.0", { "index.js": "new" }))
-      yield* install(project, [old])
-      const before = tree(project)
-      const reached = yield* Deferred.make<void>()
-      const blocked = FaultyFileSystem.layer({
-        failAfterWrites: Number.POSITIVE_INFINITY,
-        code: "EIO",
-        onWrite: (_method, path) =>
-          path.endsWith("index.js") ? Effect.andThen(Deferred.succeed(reached, undefined), Effect.void) : Effect.void
-      })
-      const installing = yield* Effect.forkChild(
-        install(project, [next]).pipe(Effect.provide(blocked, { local: true }))
-      )
-      yield* Deferred.await(reached)
-      yield* Fiber.interrupt(installing)
-      assert.deepStrictEqual(tree(project), before)
-      assert.deepStrictEqual(Fs.readdirSync(Path.join(project, "node_modules")), ["a"])
-    }))
+  const interruptions = [
+    ["the old tree when it is interrupted while it unpacks", "writeFile", "index.js", "old"],
+    ["the new tree when it is interrupted while it moves packages in", "rename", "node_modules/a", "new"]
+  ] as const
+  for (const [title, stopAt, target, expected] of interruptions) {
+    test(`leaves ${title}`, ({ project, root }) =>
+      Effect.gen(function* () {
+        const old = yield* fetchedFrom(writePackage(root, "a", "1.0.0", { "index.js": "old" }))
+        const next = yield* fetchedFrom(writePackage(root, "a", "2.0.0", { "index.js": "new" }))
+        yield* install(project, [old])
+        const reached = yield* Deferred.make<void>()
+        const goOn = yield* Deferred.make<void>()
+        // A change of the disk cannot be interrupted, only what comes after it: so it waits until it is asked to.
+        const paused = FaultyFileSystem.layer({
+          failAfterWrites: Number.POSITIVE_INFINITY,
+          code: "EIO",
+          onWrite: (method, path) =>
+            method === stopAt && path.endsWith(target)
+              ? Effect.andThen(Deferred.succeed(reached, undefined), Deferred.await(goOn))
+              : Effect.void
+        })
+        const installing = yield* Effect.forkChild(
+          install(project, [next]).pipe(Effect.provide(paused, { local: true }))
+        )
+        yield* Deferred.await(reached)
+        installing.interruptUnsafe()
+        yield* Deferred.succeed(goOn, undefined)
+        const exit = yield* Fiber.await(installing)
+        assert.isTrue(Exit.hasInterrupts(exit))
+        const modules = Path.join(project, "node_modules")
+        assert.strictEqual(Fs.readFileSync(Path.join(modules, "a/index.js"), "utf8"), expected)
+        assert.deepStrictEqual(Fs.readdirSync(modules), ["a"])
+      }))
+  }
 
   const attacks: ReadonlyArray<readonly [string, TarBuilder.Entry, string]> = [
     ["climbs out", { path: "package/../../evil.js", type: "file", content: "evil" }, "UnsafePath"],

@@ -1,0 +1,98 @@
+/**
+ * What an install is about to do to `node_modules`, written into its staging directory before the first
+ * move and removed after the last: while it is there, the tree may be between old and new, and the old
+ * one can be made from what it says. Its removal is therefore the one step that makes an install count.
+ *
+ * It is input from a file: it names only a package's place and directories directly in the staging
+ * directory, so that no journal, whoever wrote it, leads anywhere else.
+ */
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as Option from "effect/Option"
+import * as Path from "effect/Path"
+import * as Schema from "effect/Schema"
+import { ExitCode } from "../../protocol/core/Errors.ts"
+import { PackageName } from "../../protocol/core/PackageName.ts"
+import * as AtomicFile from "../store/AtomicFile.ts"
+import { isNotFound } from "../store/PlatformProblem.ts"
+
+const FILE = "journal.json"
+const FORMAT = 1
+/** Some ten thousand packages; a longer file is none of ours and is not read into memory. */
+const MAX_BYTES = 4 * 1024 * 1024
+
+/** A journal that no install wrote, or that was changed since. Nothing of what it says was done. */
+export class JournalDamaged extends Schema.TaggedError<JournalDamaged>()("JournalDamaged", {
+  directory: Schema.String,
+  problem: Schema.String
+}) {
+  readonly exitCode = ExitCode.storage
+  get hint() {
+    return `Look into ${this.directory}: directories named …-old are packages as they were before. Move back what you need, remove ${this.directory} and run the command again.`
+  }
+  override get message() {
+    return `An interrupted install left ${this.directory}, and its journal cannot be used: ${this.problem}`
+  }
+}
+
+/** A package on its way from the staging directory into `node_modules`. */
+export const Move = Schema.Struct({
+  /** The package's place, relative to `node_modules`: its name. */
+  destination: PackageName,
+  /** Whether there was something at the destination before. */
+  existed: Schema.Boolean,
+  /** Whether the directory of the package's scope had to be made. */
+  newScope: Schema.Boolean,
+  /** Directory in the staging directory that holds the new package until it is moved in. */
+  unpacked: Schema.String.check(Schema.isPattern(/^\d{1,6}-new$/)),
+  /** Directory in the staging directory that holds what was there before. */
+  setAside: Schema.String.check(Schema.isPattern(/^\d{1,6}-old$/))
+})
+export type Move = typeof Move.Type
+
+const allDiffer = (moves: ReadonlyArray<Move>) =>
+  (["destination", "unpacked", "setAside"] as const).every(
+    (field) => new Set(moves.map((move) => move[field])).size === moves.length
+  )
+
+const Journal = Schema.Struct({
+  format: Schema.Literal(FORMAT),
+  moves: Schema.Array(Move).check(
+    Schema.makeFilter((moves: ReadonlyArray<Move>) => allDiffer(moves) || "moves of different directories")
+  )
+})
+const JournalJson = Schema.fromJsonString(Journal)
+const encode = Schema.encodeSync(JournalJson)
+const decode = Schema.decodeUnknownEffect(JournalJson, { onExcessProperty: "error" })
+
+/** Writes the journal, whole and flushed, before anything is moved. */
+export const write = Effect.fnUntraced(function* (staging: string, moves: ReadonlyArray<Move>) {
+  const path = yield* Path.Path
+  yield* AtomicFile.replace(path.join(staging, FILE), new TextEncoder().encode(encode({ format: FORMAT, moves })))
+})
+
+/** Takes the journal away: what was moved counts from now on, and everything still in the staging directory is waste. */
+export const remove = Effect.fnUntraced(function* (staging: string) {
+  const fs = yield* FileSystem.FileSystem
+  const path = yield* Path.Path
+  yield* fs.remove(path.join(staging, FILE), { force: true })
+  yield* AtomicFile.syncDirectory(staging)
+})
+
+/** The moves of an install that did not come to its end; `None` when it began none or finished all. */
+export const read = Effect.fnUntraced(function* (staging: string) {
+  const fs = yield* FileSystem.FileSystem
+  const path = yield* Path.Path
+  const file = path.join(staging, FILE)
+  const damaged = (problem: string) => new JournalDamaged({ directory: staging, problem })
+  const info = yield* fs.lstat(file).pipe(
+    Effect.asSome,
+    Effect.catchIf(isNotFound, () => Effect.succeedNone)
+  )
+  if (Option.isNone(info)) return Option.none<ReadonlyArray<Move>>()
+  if (info.value.type !== "File") return yield* damaged(`${FILE} is not a file`)
+  if (info.value.size > MAX_BYTES) return yield* damaged(`it is longer than ${MAX_BYTES} bytes`)
+  const text = yield* fs.readFileString(file)
+  const { moves } = yield* Effect.mapError(decode(text), (error) => damaged(error.message))
+  return Option.some(moves)
+})
