@@ -65,6 +65,6 @@ export const resolve = async () => {
     () => {
       for (const { message, publicKey, signature } of [a!, b!, a!]) verify(signature, message, publicKey)
     },
-    { rounds: 15, repeat: 100 }
+    { rounds: 25, repeat: 200 }
   )
 }

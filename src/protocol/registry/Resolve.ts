@@ -107,14 +107,16 @@ const fromPublisher = Effect.fnUntraced(function* (
     return yield* fail(new PackageNotFound({ package: name, publisher: owner, others }))
   }
   const { record, value: pkg } = found.value
-  const notFound = fail(
-    new VersionNotFound({
-      package: name,
-      range,
-      publisher: owner,
-      available: Package.selectable(pkg),
-      unlisted: pkg.c - pkg.vs.length
-    })
+  const notFound = Effect.suspend(() =>
+    fail(
+      new VersionNotFound({
+        package: name,
+        range,
+        publisher: owner,
+        available: Package.selectable(pkg),
+        unlisted: pkg.c - pkg.vs.length
+      })
+    )
   )
   const version = choose(pkg, range)
   if (version === undefined) return yield* notFound

@@ -16,11 +16,11 @@ import * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
 import type * as Path from "effect/Path"
 import type { PlatformError } from "effect/PlatformError"
-import * as Predicate from "effect/Predicate"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import type { Scope } from "effect/Scope"
 import * as AtomicFile from "./AtomicFile.ts"
+import * as ProcessLife from "./ProcessLife.ts"
 import { isAlreadyThere, isNotFound } from "./PlatformProblem.ts"
 
 /** First and longest wait between two looks at a lock that is held. */
@@ -36,10 +36,6 @@ const ILLEGIBLE_GRACE_MS = 5000
 
 /** Bytes of randomness that tell one holding of a lock from every other. */
 const TOKEN_BYTES = 16
-
-/** Fields of /proc/<pid>/stat behind the name in brackets, see proc_pid_stat(5): the third and the 22nd. */
-const STAT_STATE = 0
-const STAT_STARTED = 19
 
 type Services = FileSystem.FileSystem | Path.Path | SecureRandom
 
@@ -58,35 +54,6 @@ const encodeOwner = Schema.encodeSync(OwnerJson)
 const schedule = Schedule.min([Schedule.exponential(POLL_FIRST, POLL_GROWTH), Schedule.spaced(POLL_LONGEST)]).pipe(
   Schedule.jittered
 )
-
-/** State and start of a process as Linux tells them; `None` elsewhere. */
-const statOf = Effect.fnUntraced(function* (pid: number) {
-  const fs = yield* FileSystem.FileSystem
-  const text = yield* Effect.option(fs.readFileString(`/proc/${pid}/stat`))
-  return Option.map(text, (line) => {
-    const fields = line.slice(line.lastIndexOf(")") + 2).split(" ")
-    return { state: fields[STAT_STATE] ?? "", started: fields[STAT_STARTED] ?? "" }
-  })
-})
-
-const exists = (pid: number): boolean => {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    // Any other answer, such as EPERM for somebody else's process, is about a process that is there.
-    return !Predicate.hasProperty(error, "code") || error.code !== "ESRCH"
-  }
-}
-
-/** A process number can be given out again (in a container after every start), so the start counts as well. */
-const isAlive = Effect.fnUntraced(function* (owner: Owner) {
-  if (!exists(owner.pid)) return false
-  const stat = yield* statOf(owner.pid)
-  if (Option.isNone(stat)) return true
-  const { started, state } = stat.value
-  return state !== "Z" && (owner.started === "" || started === owner.started)
-})
 
 const read = Effect.fnUntraced(function* (path: string) {
   const fs = yield* FileSystem.FileSystem
@@ -114,7 +81,7 @@ const breakStale = (path: string, content: string): Effect.Effect<void, Platform
 export const hold: (path: string) => Effect.Effect<void, PlatformError, Services | Scope> = Effect.fnUntraced(
   function* (path: string) {
     const random = yield* SecureRandom
-    const started = Option.match(yield* statOf(process.pid), { onNone: () => "", onSome: (stat) => stat.started })
+    const started = yield* ProcessLife.startOf(process.pid)
     const token = Hex.encode(yield* random.randomBytes(TOKEN_BYTES))
     const mine = encodeOwner({ pid: process.pid, started, token })
     let illegible: { readonly content: string; readonly since: number } | undefined
@@ -129,7 +96,7 @@ export const hold: (path: string) => Effect.Effect<void, PlatformError, Services
 
     const isStale = Effect.fnUntraced(function* (content: string) {
       const owner = decodeOwner(content)
-      if (Option.isSome(owner)) return !(yield* isAlive(owner.value))
+      if (Option.isSome(owner)) return !(yield* ProcessLife.isAlive(owner.value.pid, owner.value.started))
       const now = yield* Clock.currentTimeMillis
       if (illegible?.content !== content) illegible = { content, since: now }
       return now - illegible.since >= ILLEGIBLE_GRACE_MS
