@@ -19,8 +19,8 @@ import * as NameClaim from "./NameClaim.ts"
 import * as NameIndex from "./NameIndex.ts"
 import * as Package from "./Package.ts"
 import { RegistryError, TooManyVersions, VersionExists } from "./RegistryError.ts"
-import { releaseOf } from "./Resolve.ts"
 import * as Release from "./Release.ts"
+import { releaseOf } from "./Resolve.ts"
 
 export interface Publication {
   readonly release: Release.Release
@@ -47,9 +47,6 @@ const put = Effect.fnUntraced(function* (record: Record.Record, options?: { read
   yield* Lookup.remember(record)
 })
 
-/** The release of that version that this publisher signed earlier, wherever it is still known. */
-export const existing = releaseOf
-
 /** Fails with `VersionExists` where `earlier` speaks of other bytes than `release`. */
 export const refuseOther = (
   earlier: Option.Option<Lookup.Found<Release.Release>>,
@@ -68,7 +65,7 @@ export const publish = Effect.fn("Publish.publish")(function* (keyPair: KeyPair,
 })
 
 const putRelease = Effect.fnUntraced(function* (keyPair: KeyPair, release: Release.Release) {
-  const earlier = yield* existing(keyPair.publicKey, release.n, release.v)
+  const earlier = yield* releaseOf(keyPair.publicKey, release.n, release.v)
   yield* refuseOther(earlier, release)
   if (Option.isSome(earlier)) {
     yield* put(earlier.value.record)

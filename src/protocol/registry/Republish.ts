@@ -85,7 +85,8 @@ export const once: Effect.Effect<Round, RecordStoreError, Dht | RecordStore | Ed
       targetOf({ publicKey, salt: KeyString.saltOf(keyString) })
     )
   })
-  const plain = records.filter((record) => !indices.includes(targetOf(record)))
+  const isIndex = new Set(indices)
+  const plain = records.filter((record) => !isIndex.has(targetOf(record)))
   const options = { concurrency: CONCURRENCY }
   const outcomes = [
     ...(yield* Effect.forEach(plain, putAgain, options)),

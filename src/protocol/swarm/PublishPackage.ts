@@ -22,6 +22,7 @@ import type { Version } from "../core/Version.ts"
 import * as Manifest from "../registry/Manifest.ts"
 import * as Publish from "../registry/Publish.ts"
 import { MANIFEST_MAX_BYTES, type Release, TARBALL_MAX_BYTES } from "../registry/Release.ts"
+import { releaseOf } from "../registry/Resolve.ts"
 import { verifyContent } from "./FetchRelease.ts"
 import { PackageStore, type StoredRelease } from "./PackageStore.ts"
 import * as PieceHasher from "./PieceHasher.ts"
@@ -108,8 +109,8 @@ const refuseTooLarge = (packed: PackedPackage, manifest: Uint8Array): Effect.Eff
 
 /** What would be published: nothing is written and nobody is told. Fails with `VersionExists` where that would be refused. */
 export const prepare = Effect.fn("PublishPackage.prepare")(function* (keyPair: KeyPair, packed: PackedPackage) {
-  const existing = yield* Publish.existing(keyPair.publicKey, packed.name, packed.version)
-  const timestamp = Option.isSome(existing) ? existing.value.value.t : yield* Clock.currentTimeMillis
+  const earlier = yield* releaseOf(keyPair.publicKey, packed.name, packed.version)
+  const timestamp = Option.isSome(earlier) ? earlier.value.value.t : yield* Clock.currentTimeMillis
   const manifest = yield* manifestOf(packed, keyPair.publicKey, timestamp)
   yield* refuseTooLarge(packed, manifest)
   const torrent = yield* torrentOf(packed, manifest)
@@ -123,7 +124,7 @@ export const prepare = Effect.fn("PublishPackage.prepare")(function* (keyPair: K
     ...(Torrent.pieceCount(torrent) <= Torrent.PIECES_INLINE_MAX ? { p: torrent.pieces } : {}),
     t: timestamp
   }
-  yield* Publish.refuseOther(existing, release)
+  yield* Publish.refuseOther(earlier, release)
   return { manifest, torrent, release }
 })
 
