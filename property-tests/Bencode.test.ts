@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as fc from "fast-check"
 import * as Result from "effect/Result"
 import * as Bencode from "../src/protocol/core/Bencode.ts"
+import { runs } from "./Runs.ts"
 
 const key = fc.uint8Array({ maxLength: 6 }).map((bytes) => String.fromCharCode(...bytes))
 
@@ -35,7 +36,8 @@ describe("Bencode", () => {
     fc.assert(
       fc.property(value, (v) => {
         assert.deepEqual(Result.getOrThrow(Bencode.decode(Bencode.encode(v))), v)
-      })
+      }),
+      runs
     )
   })
 
@@ -49,7 +51,7 @@ describe("Bencode", () => {
           onSuccess: (decoded) => assert.deepStrictEqual(Bencode.encode(decoded), bytes)
         })
       }),
-      { numRuns: 2000 }
+      runs
     )
   })
 
@@ -59,7 +61,8 @@ describe("Bencode", () => {
         const bytes = Bencode.encode(v)
         assert.isFalse(isAccepted(bytes.subarray(0, cut % bytes.length)))
         assert.isFalse(isAccepted(Uint8Array.from([...bytes, ...more])))
-      })
+      }),
+      runs
     )
   })
 
@@ -69,7 +72,7 @@ describe("Bencode", () => {
       fc.property(fc.array(alphabet, { maxLength: 40 }), fc.boolean(), (codes, canonicalKeys) => {
         assert.isBoolean(isAccepted(Uint8Array.from(codes), { canonicalKeys }))
       }),
-      { numRuns: 5000 }
+      runs
     )
   })
 
@@ -88,7 +91,8 @@ describe("Bencode", () => {
           isAccepted(bytes),
           keys.toSorted().every((k, i) => k === shuffled[i])
         )
-      })
+      }),
+      runs
     )
   })
 })

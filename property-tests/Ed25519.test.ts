@@ -4,7 +4,9 @@ import * as fc from "fast-check"
 import * as Option from "effect/Option"
 import { Ed25519 } from "../src/protocol/core/Ed25519.ts"
 import * as PublicKey from "../src/protocol/core/PublicKey.ts"
+import * as VerifiedSignatures from "../src/protocol/core/VerifiedSignatures.ts"
 import * as NodeEd25519 from "../src/runtime/crypto/NodeEd25519.ts"
+import { runs, runsUpTo } from "./Runs.ts"
 
 const P = 2n ** 255n - 19n
 /** One y of the points of order 8, as C2SP CCTV lists it; the other is its negative. */
@@ -51,7 +53,7 @@ describe("PublicKey", () => {
       fc.property(point, (bytes) => {
         assert.strictEqual(PublicKey.isStrongPoint(bytes), isStrong(bytes))
       }),
-      { numRuns: 20_000 }
+      runs
     )
   })
 
@@ -64,7 +66,8 @@ describe("PublicKey", () => {
         for (const spell of [PublicKey.toBase64, PublicKey.toHex, PublicKey.toOverlay]) {
           assert.deepStrictEqual(PublicKey.parse(spell(key.value)), key)
         }
-      })
+      }),
+      runs
     )
   })
 })
@@ -81,7 +84,7 @@ describe("Ed25519", () => {
           assert.isTrue(noble.verify(signature, m, key))
           assert.isTrue(node.verify(signature, m, key))
         }),
-        { numRuns: 50 }
+        runsUpTo(100)
       )
     })
   )
@@ -98,7 +101,7 @@ describe("Ed25519", () => {
           assert.isFalse(noble.verify(...parts))
           assert.isFalse(node.verify(...parts))
         }),
-        { numRuns: 100 }
+        runsUpTo(200)
       )
     })
   )
@@ -110,7 +113,39 @@ describe("Ed25519", () => {
           const signature = Uint8Array.from([...R, ...S.subarray(0, 31), S[31]! & 0x0f])
           assert.strictEqual(node.verify(signature, m, A), noble.verify(signature, m, A))
         }),
-        { numRuns: 200 }
+        runsUpTo(200)
+      )
+    })
+  )
+})
+
+describe("VerifiedSignatures", () => {
+  it.effect("a memory changes no verdict, whatever is asked in whatever order, replayed and forged", () =>
+    Effect.map(layers, ({ node }) => {
+      const seeds = [1, 2].map((fill) => new Uint8Array(32).fill(fill))
+      const messages = [0, 1, 2].map((length) => new Uint8Array(length).fill(7))
+      const keys = seeds.map((each): Uint8Array => node.publicKeyOf(each))
+      const signatures = seeds.flatMap((each) => messages.map((m) => node.sign(m, each)))
+      // The same first or second half as a genuine one, so that it is looked up in the same place.
+      const forged = signatures.flatMap((each) => [
+        Uint8Array.of(...each.subarray(0, 63), each[63]! ^ 1),
+        Uint8Array.of(each[0]! ^ 1, ...each.subarray(1)),
+        each.subarray(0, 63)
+      ])
+      const triples = [...signatures, ...forged].flatMap((signature) =>
+        messages.flatMap((m) => keys.map((key) => [signature, m, key] as const))
+      )
+      const verdicts = new Map(triples.map((triple) => [triple, node.verify(...triple)]))
+      fc.assert(
+        fc.property(
+          fc.array(fc.oneof(fc.constantFrom(...triples), fc.constantFrom(...triples.slice(0, 8))), { maxLength: 30 }),
+          fc.integer({ min: 1, max: 4 }),
+          (asked, capacity) => {
+            const verify = VerifiedSignatures.remembering(node.verify, capacity)
+            for (const triple of asked) assert.strictEqual(verify(...triple), verdicts.get(triple))
+          }
+        ),
+        runsUpTo(300)
       )
     })
   )

@@ -101,7 +101,7 @@ const specOf = (text: string) => Effect.fromResult(PackageSpec.parse(text))
 
 const fetch = (specText: string) =>
   Effect.gen(function* () {
-    const resolution = yield* Resolve.byName(yield* specOf(specText))
+    const resolution = yield* Resolve.resolveByName(yield* specOf(specText))
     return yield* fetchRelease(resolution, { timeout: DOWNLOAD_TIMEOUT })
   })
 
@@ -118,20 +118,22 @@ const story = Effect.gen(function* () {
   const seeders = yield* Effect.forEach(SEEDERS, (name) => join(directory, name, testnet.bootstrap))
   const user = yield* join(directory, "user", testnet.bootstrap)
 
-  yield* chapter("3. The publisher packs real packages, seeds them, and signs three records for each into the DHT")
+  yield* chapter("3. The publisher packs real packages, seeds them, and signs its records into the DHT")
   const publishing = yield* timed(
     Effect.forEach(PACKAGES, ({ name }) =>
       publisher.does(
         Effect.gen(function* () {
           const packed = yield* readPackage(Path.join(root, "node_modules", name))
-          const { release } = yield* publishPackage(publisher.key, packed)
+          const { publication, release } = yield* publishPackage(publisher.key, packed)
           const files = Object.keys(packed.files).length
           yield* detail(
             `${release.n}@${release.v}  ${files} files, ${packed.tarball.length} bytes, infohash ${Infohash.toHex(release.ih)}`
           )
           yield* detail(`   release     ${KeyString.release(release.n, release.v)}`)
           yield* detail(`   package     ${KeyString.packageOf(release.n)}`)
+          yield* detail(`   catalogue   libreseed:announce:<key>`)
           yield* detail(`   name index  ${KeyString.nameIndex(release.n)}`)
+          yield* detail(`   each of them is held by at least ${publication.acks} nodes`)
           return release
         })
       )
@@ -164,14 +166,15 @@ const story = Effect.gen(function* () {
   const resolving = yield* timed(
     Effect.forEach(
       PACKAGES,
-      ({ spec }) => user.does(Effect.flatMap(specOf(spec), (request) => Resolve.byName(request))),
+      ({ spec }) => user.does(Effect.flatMap(specOf(spec), (request) => Resolve.resolveByName(request))),
       { concurrency: "unbounded" }
     )
   )
-  for (const [i, { publisher, release }] of resolving.value.entries()) {
+  for (const [i, { evidence, publisher, release }] of resolving.value.entries()) {
     yield* detail(
       `${PACKAGES[i]!.spec.padEnd(17)} → ${release.n}@${release.v}  signed by ${PublicKey.toBase64(publisher)}`
     )
+    yield* detail(`   why: ${evidence.candidates[0]!.reason}; ${evidence.versions[0]!.reason}`)
   }
   yield* detail(`took ${resolving.ms} ms`)
 

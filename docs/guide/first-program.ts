@@ -19,7 +19,7 @@ const publish = Effect.gen(function* () {
 })
 
 const find = Effect.gen(function* () {
-  const resolution = yield* Resolve.byName(yield* spec)
+  const resolution = yield* Resolve.resolveByName(yield* spec)
   const { manifest } = yield* FetchRelease.fetchRelease(resolution, { timeout: "5 seconds" })
   return `${manifest.name}@${manifest.version} by ${manifest.publisher}: ${manifest.description}`
 })

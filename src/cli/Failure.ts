@@ -5,19 +5,8 @@
 import * as Cause from "effect/Cause"
 import * as CliError from "effect/cli/CliError"
 import * as Option from "effect/Option"
-import * as Schema from "effect/Schema"
+import * as Printable from "../runtime/archive/Printable.ts"
 import { ExitCode, explain } from "../protocol/core/Errors.ts"
-
-/** The overall limit of `--timeout` has passed. */
-export class DeadlineExceeded extends Schema.TaggedError<DeadlineExceeded>()("DeadlineExceeded", {
-  seconds: Schema.Finite
-}) {
-  readonly exitCode = ExitCode.network
-  readonly hint = "Try again, or give it longer with --timeout."
-  override get message() {
-    return `The command did not finish within ${this.seconds} s`
-  }
-}
 
 export interface Failure {
   readonly code: string
@@ -66,5 +55,7 @@ export const fromCause = (cause: Cause.Cause<unknown>): Failure | undefined => {
 /** Lines for stderr. */
 export const render = (failure: Failure, json: boolean): string => {
   const { code, hint, message } = failure
-  return json ? JSON.stringify({ error: { code, message, hint } }) : `error: ${message}\n       ${hint}`
+  return json
+    ? JSON.stringify({ error: { code, message, hint } })
+    : `error: ${Printable.plain(message)}\n       ${Printable.plain(hint)}`
 }

@@ -6,6 +6,7 @@ import * as Console from "effect/Console"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Printable from "../runtime/archive/Printable.ts"
 import * as Progress from "./Progress.ts"
 
 export class Output extends Context.Service<
@@ -13,7 +14,7 @@ export class Output extends Context.Service<
   {
     /** The command's result: `document` with `--json`, else the lines. */
     readonly result: (document: unknown, lines: ReadonlyArray<string>) => Effect.Effect<void>
-    /** A line for people, on stderr; silent with `--json`. */
+    /** A line for people, on stderr; silent with `--json`. What strangers wrote cannot act on the terminal. */
     readonly note: (line: string) => Effect.Effect<void>
     /** Runs a piece of work that a person may have to wait for, and shows how far it is. */
     readonly task: Progress.Task
@@ -38,8 +39,8 @@ export const layer = (options: Options): Layer.Layer<Output> =>
       result: (document, lines) =>
         options.json
           ? Console.log(JSON.stringify(document))
-          : Effect.forEach(lines, (line) => Console.log(line), { discard: true }),
-      note: (line) => (options.json ? Effect.void : Console.error(line)),
+          : Effect.forEach(lines, (line) => Console.log(Printable.plain(line)), { discard: true }),
+      note: (line) => (options.json ? Effect.void : Console.error(Printable.plain(line))),
       task: Progress.make(mode),
       stay: Effect.suspend(() => {
         options.onStay()

@@ -21,10 +21,42 @@ const choice = {
   ),
   policy: Flag.String("policy").pipe(
     Flag.withMetavar("name"),
-    Flag.withDescription("How to choose between publishers of one name: firstSeen or latestVersion"),
+    Flag.withDescription(
+      "How to choose between publishers of a name: firstSeen, latestVersion, userTrust or seederCount; several with commas, tried in turn"
+    ),
     Flag.withDefault("firstSeen")
   )
 }
+
+/** The key that signs. */
+const signingKey = Flag.String("key").pipe(
+  Flag.withMetavar("name"),
+  Flag.withDescription("Key to sign with (default: default)"),
+  Flag.withDefault("default")
+)
+
+const minAcks = Flag.Int("min-acks").pipe(
+  Flag.withMetavar("count"),
+  Flag.withDescription("DHT nodes that must hold each record, or all there are (default: 8)"),
+  Flag.withDefault(8)
+)
+
+const retryRefused = Flag.Boolean("retry-refused").pipe(
+  Flag.withDescription("Download again what was refused less than a day ago because its bytes were wrong"),
+  Flag.withDefault(false)
+)
+
+const undo = Flag.Boolean("undo").pipe(Flag.withDescription("Take it back"), Flag.withDefault(false))
+
+const exactVersion = Argument.String("version").pipe(
+  Argument.withDescription("Package and exact version, like semver@7.5.0")
+)
+
+const trustedKey = Argument.String("key").pipe(
+  Argument.withDescription("Public key in any of its spellings; ls-cli query <name> shows them")
+)
+
+const pinnedName = Argument.String("name").pipe(Argument.withDescription("Package name"))
 
 const keyName = (name: string) =>
   Argument.String(name).pipe(
@@ -85,27 +117,112 @@ export const make = (onStay: () => void) => {
         Argument.withDescription("Directory of a package, or a .tgz made by npm pack"),
         Argument.withDefault(".")
       ),
-      key: Flag.String("key").pipe(
-        Flag.withMetavar("name"),
-        Flag.withDescription("Key to publish with (default: default)"),
-        Flag.withDefault("default")
-      ),
+      key: signingKey,
       seed: Flag.Boolean("seed").pipe(
         Flag.withDescription("Stay, and serve the package to others"),
         Flag.withDefault(false)
-      )
+      ),
+      dryRun: Flag.Boolean("dry-run").pipe(
+        Flag.withDescription("Show what would be written, and write nothing"),
+        Flag.withDefault(false)
+      ),
+      minAcks
     },
-    ({ key, path, seed }) => inSession(() => import("./commands/Publish.ts").then(({ run }) => run(path, key, seed)))
+    ({ path, ...flags }) => inSession(() => import("./commands/Publish.ts").then(({ run }) => run(path, flags)))
   ).pipe(
     Command.withDescription("Publish a package under your key"),
     Command.withExamples([
       { command: "ls-cli publish ./my-package --seed", description: "Publish a directory and serve it" },
-      { command: "ls-cli publish my-package-1.0.0.tgz", description: "Publish a tarball as it is" }
+      { command: "ls-cli publish my-package-1.0.0.tgz", description: "Publish a tarball as it is" },
+      { command: "ls-cli publish --dry-run", description: "See what would be written, before it is for good" }
     ])
   )
 
-  const seed = Command.make("seed", { specs: spec.pipe(Argument.variadic()), ...choice }, ({ specs, ...choice }) =>
-    inSession(() => import("./commands/Seed.ts").then(({ run }) => run(specs, choice)))
+  const yank = Command.make(
+    "yank",
+    { version: exactVersion, undo, key: signingKey, minAcks },
+    ({ version, ...flags }) => inSession(() => import("./commands/Yank.ts").then(({ run }) => run(version, flags)))
+  ).pipe(
+    Command.withDescription("Withdraw a version: ranges no longer choose it, its exact number still works"),
+    Command.withExamples([
+      { command: "ls-cli yank my-package@1.2.3", description: "Withdraw 1.2.3" },
+      { command: "ls-cli yank my-package@1.2.3 --undo", description: "Offer it again" }
+    ])
+  )
+
+  const deprecate = Command.make(
+    "deprecate",
+    { version: exactVersion, undo, key: signingKey, minAcks },
+    ({ version, ...flags }) => inSession(() => import("./commands/Deprecate.ts").then(({ run }) => run(version, flags)))
+  ).pipe(
+    Command.withDescription("Advise against a version: it is still chosen, with a warning"),
+    Command.withExamples([{ command: "ls-cli deprecate my-package@1.2.3", description: "Advise against 1.2.3" }])
+  )
+
+  const trust = Command.make("trust").pipe(
+    Command.withDescription("Decide about publishers: keys that you trust, names that you pinned to one"),
+    Command.withSubcommands([
+      Command.make("list", {}, () => inSession(() => import("./commands/Trust.ts").then(({ list }) => list))).pipe(
+        Command.withDescription("Show pins, trusted keys, revoked keys, and proofs against publishers")
+      ),
+      Command.make(
+        "add",
+        {
+          key: trustedKey,
+          note: Flag.String("note").pipe(
+            Flag.withMetavar("text"),
+            Flag.withDescription("Whose key it is, for yourself"),
+            Flag.optional
+          )
+        },
+        ({ key, note }) => inSession(() => import("./commands/Trust.ts").then(({ add }) => add(key, note)))
+      ).pipe(Command.withDescription("Trust a key; the policy userTrust takes trusted publishers only")),
+      Command.make("remove", { key: trustedKey }, ({ key }) =>
+        inSession(() => import("./commands/Trust.ts").then(({ remove }) => remove(key)))
+      ).pipe(Command.withDescription("Trust a key no longer")),
+      Command.make("pin", { name: pinnedName, key: trustedKey }, ({ key, name }) =>
+        inSession(() => import("./commands/Trust.ts").then(({ pin }) => pin(name, key)))
+      ).pipe(Command.withDescription("Take a name from this publisher and nobody else, from now on")),
+      Command.make("unpin", { name: pinnedName }, ({ name }) =>
+        inSession(() => import("./commands/Trust.ts").then(({ unpin }) => unpin(name)))
+      ).pipe(Command.withDescription("Forget which publisher a name was taken from; the next install pins it anew"))
+    ])
+  )
+
+  const revoke = Command.make(
+    "revoke",
+    {
+      key: signingKey,
+      reason: Flag.String("reason").pipe(
+        Flag.withMetavar("text"),
+        Flag.withDescription("Why, for everybody to read"),
+        Flag.optional
+      ),
+      successor: Flag.String("successor").pipe(
+        Flag.withMetavar("key"),
+        Flag.withDescription("Your new public key, as a hint to your users"),
+        Flag.optional
+      ),
+      yes: Flag.Boolean("yes").pipe(
+        Flag.withDescription("Really do it; without this, only say what would happen"),
+        Flag.withDefault(false)
+      )
+    },
+    (flags) => inSession(() => import("./commands/Revoke.ts").then(({ run }) => run(flags)))
+  ).pipe(Command.withDescription("Revoke one of your keys, for good: nothing signed by it is believed any more"))
+
+  const seed = Command.make(
+    "seed",
+    {
+      specs: spec.pipe(Argument.variadic()),
+      ...choice,
+      retryRefused,
+      watch: Flag.Boolean("watch").pipe(
+        Flag.withDescription("Tell which records are put again, and how many nodes hold them"),
+        Flag.withDefault(false)
+      )
+    },
+    ({ specs, ...choice }) => inSession(() => import("./commands/Seed.ts").then(({ run }) => run(specs, choice)))
   ).pipe(
     Command.withDescription(
       "Serve everything in your store, after fetching the packages named, and keep their records alive"
@@ -113,9 +230,46 @@ export const make = (onStay: () => void) => {
     Command.withExamples([{ command: "ls-cli seed semver@^7 ms", description: "Fetch two packages and serve them" }])
   )
 
-  const resolve = Command.make("resolve", { spec, ...choice }, ({ spec, ...choice }) =>
-    inSession(() => import("./commands/Resolve.ts").then(({ run }) => run(spec, choice)))
-  ).pipe(Command.withDescription("Show which release an install would take"))
+  const resolve = Command.make(
+    "resolve",
+    {
+      spec,
+      ...choice,
+      why: Flag.Boolean("why").pipe(
+        Flag.withDescription("Show how it was chosen: what was looked up, and why others lost"),
+        Flag.withDefault(false)
+      )
+    },
+    ({ spec, why, ...choice }) =>
+      inSession(() => import("./commands/Resolve.ts").then(({ run }) => run(spec, choice, why)))
+  ).pipe(
+    Command.withDescription("Show which release an install would take"),
+    Command.withExamples([{ command: "ls-cli resolve semver@^7 --why", description: "And why that one" }])
+  )
+
+  const lock = Command.make(
+    "lock",
+    {
+      specs: spec.pipe(Argument.variadic()),
+      dir: Flag.String("dir").pipe(
+        Flag.withMetavar("directory"),
+        Flag.withDescription("Project whose dependencies to lock (default: the current directory)"),
+        Flag.withDefault(".")
+      ),
+      ...choice,
+      retryRefused
+    },
+    ({ dir, specs, ...choice }) =>
+      inSession(() => import("./commands/Lock.ts").then(({ run }) => run(specs, dir, choice)))
+  ).pipe(
+    Command.withDescription(
+      "Resolve a project's whole tree of dependencies, fetch it, and write it into libreseed.lock.json"
+    ),
+    Command.withExamples([
+      { command: "ls-cli lock", description: "What package.json asks for" },
+      { command: "ls-cli lock express@^5 --dir ./app", description: "And express" }
+    ])
+  )
 
   const query = Command.make(
     "query",
@@ -135,7 +289,8 @@ export const make = (onStay: () => void) => {
         Flag.withDescription("Project to install into (default: the current directory)"),
         Flag.withDefault(".")
       ),
-      ...choice
+      ...choice,
+      retryRefused
     },
     ({ dir, specs, ...choice }) =>
       inSession(() => import("./commands/Install.ts").then(({ run }) => run(specs, dir, choice)))
@@ -146,5 +301,20 @@ export const make = (onStay: () => void) => {
     ])
   )
 
-  return root.pipe(Command.withSubcommands([testnet, keys, publish, seed, resolve, query, install]))
+  return root.pipe(
+    Command.withSubcommands([
+      testnet,
+      keys,
+      publish,
+      yank,
+      deprecate,
+      seed,
+      resolve,
+      query,
+      lock,
+      install,
+      trust,
+      revoke
+    ])
+  )
 }

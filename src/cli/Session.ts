@@ -3,7 +3,7 @@ import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { DeadlineExceeded } from "./Failure.ts"
+import * as Deadline from "../protocol/core/Deadline.ts"
 import * as Output from "./Output.ts"
 import * as Settings from "./Settings.ts"
 
@@ -14,7 +14,7 @@ export class Session extends Context.Service<
   Session,
   Settings.Settings & {
     /** Fails work that is not done when `--timeout` is over. The time runs from the start of the command. */
-    readonly limited: <A, E, R>(work: Effect.Effect<A, E, R>) => Effect.Effect<A, E | DeadlineExceeded, R>
+    readonly limited: <A, E, R>(work: Effect.Effect<A, E, R>) => Effect.Effect<A, E | Deadline.DeadlineExceeded, R>
     /** Milliseconds that a download may take. */
     readonly downloadMs: Effect.Effect<number>
   }
@@ -29,13 +29,7 @@ export const layer = (raw: Settings.Raw, onStay: () => void) =>
       const leftMs = Effect.map(Clock.currentTimeMillis, (now) => Math.max(1, end - now))
       return Session.of({
         ...settings,
-        limited: (work) =>
-          Effect.flatMap(leftMs, (duration) =>
-            Effect.timeoutOrElse(work, {
-              duration,
-              orElse: () => Effect.fail(new DeadlineExceeded({ seconds: settings.timeoutMs / 1000 }))
-            })
-          ),
+        limited: Deadline.until(end, settings.timeoutMs),
         downloadMs: Effect.map(leftMs, (left) => Math.max(left / 2, left - MARGIN_MS))
       })
     })

@@ -4,13 +4,21 @@
  */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import { TopicPeers } from "../protocol/dht/TopicPeers.ts"
+import { Seeders } from "../protocol/registry/Seeders.ts"
+import * as Trust from "../protocol/trust/Trust.ts"
 import * as NodeHasher from "./crypto/NodeHasher.ts"
 import * as MainlineDht from "./dht/MainlineDht.ts"
 import * as RememberedNodes from "./dht/RememberedNodes.ts"
 import * as OfflineNode from "./OfflineNode.ts"
+import * as FileBlacklist from "./store/FileBlacklist.ts"
 import * as FileObservations from "./store/FileObservations.ts"
 import * as FilePackageStore from "./store/FilePackageStore.ts"
+import * as FilePageStore from "./store/FilePageStore.ts"
+import * as FileProofs from "./store/FileProofs.ts"
+import * as FilePublicationLog from "./store/FilePublicationLog.ts"
 import * as FileRecordStore from "./store/FileRecordStore.ts"
+import * as FileTrustBook from "./store/FileTrustBook.ts"
 import * as TorrentStreamSwarm from "./swarm/TorrentStreamSwarm.ts"
 
 export interface Options {
@@ -29,9 +37,17 @@ export interface Options {
 }
 
 const stores = (options: Pick<Options, "home">) =>
-  Layer.mergeAll(FilePackageStore.layer, FileRecordStore.layer, FileObservations.layer, NodeHasher.layer).pipe(
-    Layer.provideMerge(OfflineNode.keystore(options))
-  )
+  Layer.mergeAll(
+    FilePackageStore.layer,
+    FileRecordStore.layer,
+    FilePageStore.layer,
+    FileObservations.layer,
+    FileProofs.layer,
+    FileBlacklist.layer,
+    FilePublicationLog.layer,
+    FileTrustBook.layer,
+    NodeHasher.layer
+  ).pipe(Layer.provideMerge(OfflineNode.keystore(options)))
 
 const dht = (given: Options) => {
   const options = { ...given, readOnly: true }
@@ -48,10 +64,18 @@ const dht = (given: Options) => {
     : MainlineDht.layer(options)
 }
 
-/** A whole node. Building it opens the sockets; what it does on the network starts with its first use. */
+/**
+ * A whole node. Building it opens the sockets; what it does on the network starts with its first use. Peers
+ * are not yet asked for the claims that they hold, and ours are not given to them.
+ */
 export const layer = (options: Options) =>
-  TorrentStreamSwarm.layer({
-    host: options.host,
-    port: options.port,
-    allowPrivatePeers: options.allowPrivatePeers ?? false
-  }).pipe(Layer.provideMerge(dht(options)), Layer.provideMerge(stores(options)))
+  Layer.mergeAll(
+    TorrentStreamSwarm.layer({
+      host: options.host,
+      port: options.port,
+      allowPrivatePeers: options.allowPrivatePeers ?? false
+    }),
+    Trust.layer,
+    Seeders.layerDht,
+    TopicPeers.layerNone
+  ).pipe(Layer.provideMerge(dht(options)), Layer.provideMerge(stores(options)))

@@ -70,7 +70,9 @@ const small = Effect.gen(function* () {
     Effect.scoped(
       Effect.gen(function* () {
         const user = yield* host(home, bootstrap)
-        const resolution = yield* user(Resolve.byName({ name: Fixtures.name("small"), range: Fixtures.range("*") }))
+        const resolution = yield* user(
+          Resolve.resolveByName({ name: Fixtures.name("small"), range: Fixtures.range("*") })
+        )
         const started = performance.now()
         firstByteMs = 0
         const fetched = yield* user(

@@ -16,6 +16,7 @@ const settled = (text: string): string =>
     .replaceAll(/\b\d+ ms\b/g, "<n> ms")
     .replaceAll(/\b\d+\.\d s\b/g, "<n> s")
     .replaceAll(/\b\d+ bytes\b/g, "<n> bytes")
+    .replaceAll(/at least \d+ nodes/g, "at least <n> nodes")
 
 describe("README", () => {
   it("shows the transcript that the demo prints", { timeout: 60_000 }, async () => {
@@ -33,6 +34,7 @@ describe("README", () => {
       "CONTRIBUTING.md",
       "docs/guide/commands.md",
       "docs/guide/first-program.md",
+      "docs/guide/library.md",
       "docs/spec/README.md"
     ]) {
       const text = Fs.readFileSync(Path.join(root, page), "utf8")

@@ -1,3 +1,4 @@
+/** The pages of `docs/spec`: their examples are what the code makes, and their links lead somewhere. */
 import * as Fs from "node:fs"
 import * as Path from "node:path"
 import { assert, describe, it } from "@effect/vitest"
@@ -13,7 +14,7 @@ const isUpdating = process.env["LIBRESEED_UPDATE_DOCS"] === "1"
 const pages = Fs.readdirSync(directory).filter((file) => file.endsWith(".md"))
 
 describe("the specification's examples", () => {
-  it.effect("are what the code makes", () =>
+  it.effect("are what the code makes, and all shown", () =>
     Effect.gen(function* () {
       const made = yield* examples
       const seen: Array<string> = []
@@ -28,7 +29,36 @@ describe("the specification's examples", () => {
         if (isUpdating) Fs.writeFileSync(path, after)
         else assert.strictEqual(before, after, `${page} is stale: run with LIBRESEED_UPDATE_DOCS=1`)
       }
-      assert.isAtLeast(seen.length, 6)
+      assert.deepStrictEqual(seen.toSorted(), [...made.keys()].toSorted())
     })
   )
+})
+
+describe("the specification's pages", () => {
+  /** Headings as a browser's address has them. */
+  const anchorsOf = (text: string): ReadonlyArray<string> =>
+    Array.from(text.matchAll(/^#+ (.+)$/gm), ([, heading]) =>
+      heading!
+        .toLowerCase()
+        .replaceAll(/[^\p{L}\p{N} _-]/gu, "")
+        .replaceAll(" ", "-")
+    )
+
+  it("link to pages and headings that exist", () => {
+    for (const page of [...pages, "../../test/vectors/README.md"]) {
+      const path = Path.resolve(directory, page)
+      for (const [, link] of Fs.readFileSync(path, "utf8").matchAll(/\]\((?!https?:)([^)]+)\)/g)) {
+        const [file, anchor] = link!.split("#")
+        const target = file === "" ? path : Path.resolve(Path.dirname(path), file!)
+        assert.isTrue(Fs.existsSync(target), `${page} links to ${link}`)
+        if (anchor === undefined) continue
+        assert.include(anchorsOf(Fs.readFileSync(target, "utf8")), anchor, `${page} links to ${link}`)
+      }
+    }
+  })
+
+  it("are all listed in the README", () => {
+    const readme = Fs.readFileSync(Path.join(directory, "README.md"), "utf8")
+    for (const page of pages) if (page !== "README.md") assert.include(readme, `(${page})`)
+  })
 })

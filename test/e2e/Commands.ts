@@ -6,6 +6,12 @@ import * as Path from "node:path"
 
 const repository = Path.resolve(import.meta.dirname, "../..")
 
+/** As it is run in a clone: sets up and bundles what is missing first. */
+const launcher = [Path.join(repository, "scripts/launch.js"), "ls-cli"]
+
+/** As it is installed. It is there, and current, once something was run by the launcher. */
+const program = [Path.join(repository, "dist/cli/ls-cli.js")]
+
 export interface Ended {
   readonly code: number | null
   readonly stdout: string
@@ -22,7 +28,7 @@ export class Running {
   #isOver = false
 
   constructor(args: ReadonlyArray<string>, environment: Readonly<Record<string, string>>) {
-    this.#child = spawn(process.execPath, [Path.join(repository, "scripts/launch.js"), "ls-cli", ...args], {
+    this.#child = spawn(process.execPath, [...args], {
       cwd: repository,
       env: { ...process.env, LIBRESEED_HOME: "/nonexistent", ...environment },
       stdio: ["ignore", "pipe", "pipe"]
@@ -78,7 +84,10 @@ export const cleanUp = async (): Promise<void> => {
 }
 
 export const start = (args: ReadonlyArray<string>, environment: Readonly<Record<string, string>> = {}): Running =>
-  new Running(args, environment)
+  new Running([...launcher, ...args], environment)
+
+/** Without the launcher, which takes its time and cannot pass on SIGKILL. */
+export const startProgram = (args: ReadonlyArray<string>): Running => new Running([...program, ...args], {})
 
 export const run = (args: ReadonlyArray<string>, environment: Readonly<Record<string, string>> = {}): Promise<Ended> =>
   start(args, environment).ended
@@ -93,13 +102,20 @@ export const directory = (label: string): string => {
 /** A package that lies in this project's own node_modules. */
 export const installedPackage = (name: string): string => Path.join(repository, "node_modules", name)
 
-/** A package of one small file, at version 1.0.0 unless another is given. */
-export const newPackage = (name: string, version = "1.0.0", content = name): string => {
+/** A package of one small file, with a package.json that has these fields. */
+export const packageOf = (
+  manifest: { readonly name: string; readonly version: string } & Readonly<Record<string, unknown>>,
+  content = manifest.name
+): string => {
   const path = directory("package")
-  Fs.writeFileSync(Path.join(path, "package.json"), JSON.stringify({ name, version }))
+  Fs.writeFileSync(Path.join(path, "package.json"), JSON.stringify(manifest))
   Fs.writeFileSync(Path.join(path, "index.js"), `module.exports = ${JSON.stringify(content)}\n`)
   return path
 }
+
+/** A package of one small file, at version 1.0.0 unless another is given. */
+export const newPackage = (name: string, version = "1.0.0", content = name): string =>
+  packageOf({ name, version }, content)
 
 /** The failure on stderr of a command that was run with `--json`. */
 export const failure = ({

@@ -56,7 +56,8 @@ describe("ls-cli as separate processes", { timeout: 60_000 }, () => {
     assert.strictEqual(queried.code, 0, queried.stderr)
     const { publishers } = JSON.parse(queried.stdout)
     assert.strictEqual(publishers.length, 1)
-    assert.deepStrictEqual(Object.keys(publishers[0]), ["publisher", "latestVersion", "firstSeen"])
+    const fields = ["publisher", "latestVersion", "firstSeen", "observedAt", "pinned", "trusted"]
+    assert.deepStrictEqual(Object.keys(publishers[0]), fields)
     assert.strictEqual(publishers[0].publisher, publisherKey)
 
     const resolved = await LsCli.run(["resolve", "semver@^7", ...as("user")])
@@ -123,7 +124,8 @@ describe("ls-cli as separate processes", { timeout: 60_000 }, () => {
       ["a name that climbs out", ["../../etc"], 2, "InvalidSpec"],
       ["a range that is none", ["semver@not a range"], 2, "InvalidSpec"],
       ["a publisher that is no key", ["semver", "--publisher", "zzz"], 2, "InvalidArgument"],
-      ["a publisher of something else", ["semver", "--publisher", "e3".repeat(32)], 3, "PackageNotFound"],
+      ["a publisher of something else", ["ms", "--publisher", "e3".repeat(32)], 3, "PackageNotFound"],
+      ["another publisher than before", ["semver", "--publisher", "e3".repeat(32)], 4, "PublisherChanged"],
       ["an unknown policy", ["semver", "--policy", "best"], 2, "InvalidArgument"],
       ["a flag that does not exist", ["semver", "--fast"], 2, "Usage"],
       ["no spec at all", [], 2, "Usage"]

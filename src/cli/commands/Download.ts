@@ -1,20 +1,36 @@
-/** Fetches releases into the store, with a bar for each. */
+/** Fetches releases into the store, and pins the names of those that passed every check. */
 import * as Effect from "effect/Effect"
+import type { Choice } from "../../protocol/registry/DependencyGraph.ts"
 import * as FetchRelease from "../../protocol/swarm/FetchRelease.ts"
-import type { Resolution } from "../../protocol/registry/Resolve.ts"
+import * as Pins from "../../protocol/trust/Pins.ts"
 import { Output } from "../Output.ts"
 import * as Progress from "../Progress.ts"
 import { Session } from "../Session.ts"
 import * as Describe from "./Describe.ts"
 
-export const fetch = Effect.fnUntraced(function* (resolution: Resolution) {
-  const output = yield* Output
+export interface Options {
+  /** Download again what was refused a short while ago. */
+  readonly retryRefused: boolean
+}
+
+/** Without anything to see; for many at a time. */
+export const fetchQuietly = Effect.fnUntraced(function* (
+  choice: Choice,
+  { retryRefused }: Options,
+  onProgress?: FetchRelease.Options["onProgress"]
+) {
   const timeout = yield* (yield* Session).downloadMs
-  return yield* output.task(`Downloading ${Describe.label(resolution)}`, (update) =>
-    FetchRelease.fetchRelease(resolution, {
-      timeout,
-      onProgress: ({ peers, receivedBytes, totalBytes }) =>
-        update(`${Progress.bar(receivedBytes, totalBytes)}  ${peers} peer${peers === 1 ? "" : "s"}`)
-    })
+  const fetched = yield* FetchRelease.fetchRelease(choice, { timeout, onProgress, ignoreBlacklist: retryRefused })
+  yield* Pins.use(choice.release.n, choice.publisher)
+  return fetched
+})
+
+/** With a bar. */
+export const fetch = Effect.fnUntraced(function* (choice: Choice, options: Options) {
+  const output = yield* Output
+  return yield* output.task(`Downloading ${Describe.label(choice)}`, (update) =>
+    fetchQuietly(choice, options, ({ peers, receivedBytes, totalBytes }) =>
+      update(`${Progress.bar(receivedBytes, totalBytes)}  ${peers} peer${peers === 1 ? "" : "s"}`)
+    )
   )
 })

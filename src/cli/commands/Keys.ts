@@ -4,6 +4,7 @@ import * as Result from "effect/Result"
 import { Keystore, parseKeyName } from "../../protocol/core/Keystore.ts"
 import type { KeyName } from "../../protocol/core/Keystore.ts"
 import * as PublicKey from "../../protocol/core/PublicKey.ts"
+import { quoted } from "../../runtime/archive/Printable.ts"
 import * as OfflineNode from "../../runtime/OfflineNode.ts"
 import { Output } from "../Output.ts"
 import { Session } from "../Session.ts"
@@ -14,7 +15,7 @@ export const keyNameOf = (text: string): Effect.Effect<KeyName, InvalidArgument>
     Effect.mapError(
       () =>
         new InvalidArgument({
-          argument: `"${text}"`,
+          argument: quoted(text),
           problem: "is not a name for a key",
           hint: "Use lower-case letters, digits, - and _, beginning with a letter or digit; at most 64 characters."
         })

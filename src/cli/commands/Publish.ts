@@ -1,36 +1,119 @@
 /** `ls-cli publish <dir|tgz>`: a package under the user's key. */
 import * as Effect from "effect/Effect"
 import { Keystore } from "../../protocol/core/Keystore.ts"
-import * as Republish from "../../protocol/registry/Republish.ts"
-import { publishPackage } from "../../protocol/swarm/PublishPackage.ts"
+import * as Quorum from "../../protocol/dht/Quorum.ts"
+import type { Step } from "../../protocol/registry/PublicationLog.ts"
+import type { PlannedRecord } from "../../protocol/registry/Publish.ts"
+import { type PackedPackage, planPackage, publishPackage } from "../../protocol/swarm/PublishPackage.ts"
 import { readPackage } from "../../runtime/archive/ReadPackage.ts"
+import * as PublicationLock from "../../runtime/store/PublicationLock.ts"
 import { Output } from "../Output.ts"
 import * as Progress from "../Progress.ts"
 import { Session } from "../Session.ts"
+import { InvalidArgument } from "../Settings.ts"
 import * as Describe from "./Describe.ts"
 import { keyNameOf } from "./Keys.ts"
+import * as KeepAlive from "./KeepAlive.ts"
 import * as Network from "./Network.ts"
 
-export const run = Effect.fnUntraced(function* (location: string, keyText: string, seeds: boolean) {
+export interface Flags {
+  readonly key: string
+  readonly seed: boolean
+  readonly dryRun: boolean
+  readonly minAcks: number
+}
+
+/** What is going on while a step is done, for people. */
+const DOING: { readonly [step in Step]: string } = {
+  prepared: "making its manifest and torrent",
+  stored: "storing it",
+  seeded: "seeding it",
+  release: "putting its release record",
+  package: "putting the package's record",
+  announce: "putting your catalogue",
+  claim: "claiming the name"
+}
+
+const KINDS: { readonly [kind in PlannedRecord["kind"]]: string } = {
+  release: "release",
+  package: "package",
+  announce: "catalogue",
+  nameIndex: "name index"
+}
+
+/** How many nodes must hold a record, as `--min-acks` gives it. */
+export const acksOf = (count: number): Effect.Effect<number, InvalidArgument> =>
+  count >= 1
+    ? Effect.succeed(count)
+    : Effect.fail(
+        new InvalidArgument({
+          argument: "--min-acks",
+          problem: `${count} is out of range`,
+          hint: "A record that no node holds is not published: give 1 or more."
+        })
+      )
+
+const plural = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? "" : "s"}`
+
+const planLines = (records: ReadonlyArray<PlannedRecord>): ReadonlyArray<string> => [
+  "",
+  "Nothing was written. Publishing would write:",
+  ...records.map(({ bytes, kind, keyString, pages, seq, state }) => {
+    const size = `no. ${seq}, ${bytes} bytes${pages === 0 ? "" : ` and ${plural(pages, "page")}`}`
+    return `  ${KINDS[kind].padEnd(10)}  ${state.padEnd(9)}  ${size.padEnd(26)}  ${keyString}`
+  })
+]
+
+export const run = Effect.fnUntraced(function* (location: string, { dryRun, key, minAcks, seed }: Flags) {
   const output = yield* Output
   const session = yield* Session
-  const keyName = yield* keyNameOf(keyText)
-  const work = Effect.gen(function* () {
-    const keystore = yield* Keystore
-    const keyPair = yield* keystore.load(keyName)
+  const keyName = yield* keyNameOf(key)
+  const acks = yield* acksOf(minAcks)
+  const pack = Effect.gen(function* () {
+    const keyPair = yield* Effect.flatMap(Keystore, (keystore) => keystore.load(keyName))
     const packed = yield* output.task(`Packing ${location}`, () => readPackage(location))
-    const label = `${packed.name}@${packed.version}`
     yield* output.note(
-      `${label}: ${Object.keys(packed.files).length} files, packed ${Progress.size(packed.tarball.length)}`
+      `${labelOf(packed)}: ${plural(Object.keys(packed.files).length, "file")}, packed ${Progress.size(packed.tarball.length)}`
     )
-    return yield* output.task(`Publishing ${label}`, () => publishPackage(keyPair, packed))
+    return { keyPair, packed }
+  })
+  const rehearse = Effect.gen(function* () {
+    const { keyPair, packed } = yield* pack
+    const planned = yield* output.task(`Looking what is published of ${packed.name}`, () =>
+      planPackage(keyPair, packed)
+    )
+    const records = planned.records.map(({ bytes, keyString, kind, seq, state }) => ({
+      kind,
+      keyString,
+      seq,
+      bytes,
+      state
+    }))
+    yield* output.note("The infohash will be another one: it covers the date of publishing.")
+    yield* output.result({ dryRun: true, ...Describe.document(planned), records }, [
+      ...Describe.lines(planned),
+      ...planLines(planned.records)
+    ])
+  })
+  const publish = Effect.gen(function* () {
+    const { keyPair, packed } = yield* pack
+    return yield* output.task(`Publishing ${labelOf(packed)}`, (update) =>
+      PublicationLock.alone(publishPackage(keyPair, packed, { onStep: (step) => update(DOING[step]) }))
+    )
   })
   yield* Effect.gen(function* () {
-    const published = yield* session.limited(work)
+    if (dryRun) return yield* session.limited(rehearse)
+    const published = yield* session.limited(publish)
+    const { resumed, ...publication } = published.publication
+    if (resumed.length > 0) yield* output.note("This finished a publication that was cut off before.")
     yield* output.result(Describe.document(published), Describe.lines(published))
-    if (!seeds)
+    yield* output.note(`Each of its records is held by at least ${plural(publication.acks, "DHT node")}.`)
+    if (!seed) {
       return yield* output.note("Nobody serves it yet. To serve it yourself: ls-cli seed (again, if one is running)")
+    }
     yield* output.note("Seeding. Press Ctrl-C to stop.")
-    return yield* Effect.raceFirst(Republish.forever, output.stay)
-  }).pipe(Effect.scoped, Network.provide)
+    return yield* KeepAlive.run(false)
+  }).pipe(Effect.provideService(Quorum.MinAcks, acks), Effect.scoped, Network.provide)
 })
+
+const labelOf = ({ name, version }: PackedPackage): string => `${name}@${version}`

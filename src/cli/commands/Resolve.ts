@@ -1,12 +1,14 @@
-/** `ls-cli resolve <spec>`: which release an install would take. */
+/** `ls-cli resolve <spec>`: which release an install would take, and with `--why` how that came. */
 import * as Effect from "effect/Effect"
+import * as Evidence from "../../protocol/registry/Evidence.ts"
 import { Output } from "../Output.ts"
 import { Session } from "../Session.ts"
 import * as Describe from "./Describe.ts"
 import * as Network from "./Network.ts"
 import * as Select from "./Select.ts"
+import * as Why from "./Why.ts"
 
-export const run = Effect.fnUntraced(function* (specText: string, choice: Select.Choice) {
+export const run = Effect.fnUntraced(function* (specText: string, choice: Select.Choice, why = false) {
   const output = yield* Output
   const session = yield* Session
   const spec = yield* Select.specOf(specText)
@@ -14,5 +16,18 @@ export const run = Effect.fnUntraced(function* (specText: string, choice: Select
   const resolution = yield* output.task(`Looking up ${specText}`, () =>
     session.limited(Select.resolve(spec, chooser)).pipe(Network.provide)
   )
-  yield* output.result(Describe.document(resolution), Describe.lines(resolution))
+  const { evidence, flags } = resolution
+  const names = Why.flagNames(flags)
+  const document = {
+    ...Describe.document(resolution),
+    flags: names,
+    lookups: evidence.lookups,
+    evidence: Evidence.toItems(evidence)
+  }
+  yield* output.result(document, [
+    ...Describe.lines(resolution),
+    ...(names.length === 0 ? [] : [`  flags      ${names.join(", ")}`]),
+    ...(why ? Why.lines(resolution) : [])
+  ])
+  if (!why) yield* Select.tellWarnings(resolution)
 })

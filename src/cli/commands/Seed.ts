@@ -1,26 +1,31 @@
 /** `ls-cli seed [spec…]`: serves everything in the store, and keeps its records alive. */
 import * as Effect from "effect/Effect"
-import * as Republish from "../../protocol/registry/Republish.ts"
 import { PackageStore } from "../../protocol/swarm/PackageStore.ts"
 import { Swarm } from "../../protocol/swarm/Swarm.ts"
 import { Output } from "../Output.ts"
 import { Session } from "../Session.ts"
 import * as Describe from "./Describe.ts"
 import * as Download from "./Download.ts"
+import * as KeepAlive from "./KeepAlive.ts"
 import * as Network from "./Network.ts"
 import * as Select from "./Select.ts"
 
 /** Torrents opened and announced at a time. */
 const CONCURRENCY = 8
 
-export const run = Effect.fnUntraced(function* (specTexts: ReadonlyArray<string>, choice: Select.Choice) {
+export const run = Effect.fnUntraced(function* (
+  specTexts: ReadonlyArray<string>,
+  choice: Select.Choice & Download.Options & { readonly watch: boolean }
+) {
   const output = yield* Output
   const session = yield* Session
   const specs = yield* Effect.forEach(specTexts, Select.specOf)
   const chooser = yield* Select.chooserOf(choice)
-  const fetchAll = Effect.forEach(specs, (spec) => Effect.flatMap(Select.resolve(spec, chooser), Download.fetch), {
-    discard: true
-  })
+  const fetchAll = Effect.forEach(
+    specs,
+    (spec) => Effect.flatMap(Select.resolve(spec, chooser), (resolution) => Download.fetch(resolution, choice)),
+    { discard: true }
+  )
   /** One release that cannot be served does not keep the others from being served. */
   const seedAll = Effect.gen(function* () {
     const store = yield* PackageStore
@@ -52,6 +57,6 @@ export const run = Effect.fnUntraced(function* (specTexts: ReadonlyArray<string>
       yield* output.note("The store is empty: name packages to fetch and seed, like: ls-cli seed semver@^7")
     }
     yield* output.note("Press Ctrl-C to stop.")
-    return yield* Effect.raceFirst(Republish.forever, output.stay)
+    return yield* KeepAlive.run(choice.watch)
   }).pipe(Effect.scoped, Network.provide)
 })

@@ -6,6 +6,8 @@ import * as PackageSpec from "../../protocol/core/PackageSpec.ts"
 import * as PublicKey from "../../protocol/core/PublicKey.ts"
 import * as Policy from "../../protocol/registry/Policy.ts"
 import * as Resolve from "../../protocol/registry/Resolve.ts"
+import { quoted } from "../../runtime/archive/Printable.ts"
+import { Output } from "../Output.ts"
 import { InvalidArgument } from "../Settings.ts"
 
 export interface Choice {
@@ -19,20 +21,21 @@ const publisherOf = (text: string) =>
       () =>
         new InvalidArgument({
           argument: "--publisher",
-          problem: `"${text}" is not a public key`,
+          problem: `${quoted(text)} is not a public key`,
           hint: "Give the key in base64, in hex or as key_…; ls-cli query <name> shows who publishes a name."
         })
     )
   )
 
-export const policyOf = (name: string): Effect.Effect<Policy.Policy, InvalidArgument> =>
-  Effect.fromNullishOr(Policy.byName.get(name)).pipe(
+/** `--policy`: a name, or several separated by commas, each to decide where those before it leave nobody. */
+export const policyOf = (text: string): Effect.Effect<Policy.Policy, InvalidArgument> =>
+  Effect.fromResult(Policy.parse(text)).pipe(
     Effect.mapError(
-      () =>
+      (name) =>
         new InvalidArgument({
           argument: "--policy",
-          problem: `"${name}" is not known`,
-          hint: `Choose one of: ${[...Policy.byName.keys()].join(", ")}`
+          problem: `${quoted(name)} is not known`,
+          hint: `Choose one or more, separated by commas: ${[...Policy.byName.keys()].join(", ")}`
         })
     )
   )
@@ -45,7 +48,7 @@ export const nameOf = (text: string) =>
     Effect.mapError(
       () =>
         new InvalidArgument({
-          argument: JSON.stringify(text.slice(0, 80)),
+          argument: quoted(text),
           problem: "is not a package name",
           hint: "Give a name alone, like semver or @scope/name."
         })
@@ -67,7 +70,10 @@ export const chooserOf = Effect.fnUntraced(function* (choice: Choice) {
 
 /** Looks up one spec as the flags say. */
 export const resolve = (spec: PackageSpec.PackageSpec, { policy, publisher }: Chooser) =>
-  Option.match(publisher, {
-    onNone: () => Resolve.byName(spec, policy),
-    onSome: (key) => Resolve.byPublisher(spec, key)
-  })
+  Resolve.resolveByName(spec, { policy, publisher: Option.getOrUndefined(publisher) })
+
+/** Tells the user on stderr what a resolution warns of. */
+export const tellWarnings = Effect.fnUntraced(function* ({ evidence }: Resolve.Resolution) {
+  const output = yield* Output
+  yield* Effect.forEach(evidence.warnings, ({ message }) => output.note(`Note: ${message}`), { discard: true })
+})

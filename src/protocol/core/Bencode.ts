@@ -14,33 +14,18 @@ import * as SchemaParser from "effect/SchemaParser"
 import * as SchemaTransformation from "effect/SchemaTransformation"
 import { decode, type Options, type Value } from "./BencodeDecoder.ts"
 import { encode } from "./BencodeEncoder.ts"
+import { decode as decodeUtf8, encode as encodeUtf8 } from "./Utf8.ts"
 
-export {
-  BencodeError,
-  decode,
-  DEPTH_CEILING,
-  defaultLimits,
-  MAX_BYTES,
-  MAX_DEPTH,
-  MAX_INTEGER_DIGITS
-} from "./BencodeDecoder.ts"
+export { BencodeError, decode, DEPTH_CEILING, defaultLimits, MAX_BYTES, MAX_DEPTH } from "./BencodeDecoder.ts"
 export type { Dictionary, Limits, Options, Value } from "./BencodeDecoder.ts"
 export { encode } from "./BencodeEncoder.ts"
-
-const encoder = new TextEncoder()
-const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
+export { MAX_INTEGER_DIGITS } from "./BencodeReader.ts"
 
 /** The UTF-8 bytes of `text`; lone surrogates become U+FFFD. */
-export const utf8 = (text: string): Uint8Array => encoder.encode(text)
+export const utf8 = (text: string): Uint8Array => encodeUtf8(text)
 
 /** The text that `bytes` spell in UTF-8; `None` when they are not well-formed. A byte order mark is kept. */
-export const text = (bytes: Uint8Array): Option.Option<string> => {
-  try {
-    return Option.some(decoder.decode(bytes))
-  } catch {
-    return Option.none()
-  }
-}
+export const text = (bytes: Uint8Array): Option.Option<string> => Option.fromUndefinedOr(decodeUtf8(bytes))
 
 /**
  * `schema` over bencoded bytes. Decodes bytes → bencode → `schema`; a dictionary with a key that

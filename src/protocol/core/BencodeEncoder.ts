@@ -1,8 +1,10 @@
 /**
- * The writing half of {@link Bencode}: canonical bencode (BEP 3) in one pass over the value, into
- * one buffer that grows by doubling.
+ * The writing half of {@link Bencode}: canonical bencode (BEP 3) of any value, which is measured and
+ * then written in one pass into one buffer.
  */
-import { type Dictionary, MAX_INT64, MIN_INT64, type Value } from "./BencodeDecoder.ts"
+import type { Dictionary, Value } from "./BencodeDecoder.ts"
+import { DICTIONARY, END, LIST, MAX_INT64, MIN_INT64 } from "./BencodeReader.ts"
+import { BRACKET_BYTES, sizeOfBigInt, sizeOfBytes, sizeOfInteger, Writer } from "./BencodeWriter.ts"
 
 /**
  * The canonical bencode of `value`; keys may come in any order.
@@ -11,82 +13,62 @@ import { type Dictionary, MAX_INT64, MIN_INT64, type Value } from "./BencodeDeco
  * integer, a bigint outside int64, a key with a char over U+00FF, a value of another type.
  */
 export const encode = (value: Value): Uint8Array => {
-  const writer = new Writer()
-  writer.writeValue(value)
+  const writer = new Writer(sizeOf(value))
+  write(writer, value)
   return writer.finish()
 }
 
-/** Holds a BEP 44 record or a KRPC message without growing. */
-const FIRST_BUFFER_BYTES = 1280
+const LATIN1_MAX = 0xff
 
-/** Character codes of the grammar. */
-const LIST = 0x6c
-const DICTIONARY = 0x64
-const END = 0x65
-
-class Writer {
-  #buffer = new Uint8Array(FIRST_BUFFER_BYTES)
-  #length = 0
-
-  finish(): Uint8Array {
-    return this.#buffer.slice(0, this.#length)
+const sizeOf = (value: Value): number => {
+  if (value instanceof Uint8Array) return sizeOfBytes(value.length)
+  if (typeof value === "number") {
+    if (!Number.isSafeInteger(value))
+      throw new TypeError(`Bencode has no number ${value}: use a safe integer or bigint`)
+    return sizeOfInteger(value)
   }
-
-  #reserve(extra: number): void {
-    const needed = this.#length + extra
-    if (needed <= this.#buffer.length) return
-    const larger = new Uint8Array(Math.max(needed, this.#buffer.length * 2))
-    larger.set(this.#buffer.subarray(0, this.#length))
-    this.#buffer = larger
+  if (typeof value === "bigint") {
+    if (value > MAX_INT64 || value < MIN_INT64) throw new TypeError("Bencode integers are limited to 64 bits")
+    return sizeOfBigInt(value)
   }
-
-  #writeByte(byte: number): void {
-    this.#reserve(1)
-    this.#buffer[this.#length++] = byte
+  if (isList(value)) {
+    let size = BRACKET_BYTES
+    for (const item of value) size += sizeOf(item)
+    return size
   }
-
-  #writeLatin1(text: string): void {
-    this.#reserve(text.length)
-    for (let i = 0; i < text.length; i++) {
-      const code = text.charCodeAt(i)
-      if (code > 0xff) throw new TypeError("Bencode keys are byte strings: no char over U+00FF")
-      this.#buffer[this.#length++] = code
-    }
+  if (typeof value !== "object" || value === null) {
+    throw new TypeError(`Bencode has no ${value === null ? "null" : typeof value}`)
   }
+  let size = BRACKET_BYTES
+  for (const key of Object.keys(value)) size += sizeOfKey(key) + sizeOf(value[key]!)
+  return size
+}
 
-  writeValue(value: Value): void {
-    if (value instanceof Uint8Array) {
-      this.#writeLatin1(`${value.length}:`)
-      this.#reserve(value.length)
-      this.#buffer.set(value, this.#length)
-      this.#length += value.length
-    } else if (typeof value === "number") {
-      if (!Number.isSafeInteger(value))
-        throw new TypeError(`Bencode has no number ${value}: use a safe integer or bigint`)
-      this.#writeLatin1(`i${value}e`)
-    } else if (typeof value === "bigint") {
-      if (value > MAX_INT64 || value < MIN_INT64) throw new TypeError("Bencode integers are limited to 64 bits")
-      this.#writeLatin1(`i${value}e`)
-    } else if (isList(value)) {
-      this.#writeByte(LIST)
-      for (const item of value) this.writeValue(item)
-      this.#writeByte(END)
-    } else if (typeof value === "object" && value !== null) {
-      this.#writeDictionary(value)
-    } else {
-      throw new TypeError(`Bencode has no ${value === null ? "null" : typeof value}`)
-    }
+const sizeOfKey = (key: string): number => {
+  for (let i = 0; i < key.length; i++) {
+    if (key.charCodeAt(i) > LATIN1_MAX) throw new TypeError("Bencode keys are byte strings: no char over U+00FF")
   }
+  return sizeOfBytes(key.length)
+}
 
-  #writeDictionary(dictionary: Dictionary): void {
-    this.#writeByte(DICTIONARY)
-    for (const key of sortedKeys(dictionary)) {
-      this.#writeLatin1(`${key.length}:`)
-      this.#writeLatin1(key)
-      this.writeValue(dictionary[key]!)
-    }
-    this.#writeByte(END)
+const write = (writer: Writer, value: Value): void => {
+  if (value instanceof Uint8Array) writer.writeBytes(value)
+  else if (typeof value === "number") writer.writeInteger(value)
+  else if (typeof value === "bigint") writer.writeBigInt(value)
+  else if (isList(value)) {
+    writer.writeByte(LIST)
+    for (const item of value) write(writer, item)
+    writer.writeByte(END)
+  } else writeDictionary(writer, value)
+}
+
+const writeDictionary = (writer: Writer, dictionary: Dictionary): void => {
+  writer.writeByte(DICTIONARY)
+  for (const key of sortedKeys(dictionary)) {
+    writer.writeChars(key)
+    write(writer, dictionary[key]!)
   }
+  writer.writeByte(END)
 }
 
 const isList = (value: Value): value is ReadonlyArray<Value> => Array.isArray(value)

@@ -10,6 +10,7 @@ import { sha512 } from "@noble/hashes/sha2.js"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Latin1 from "./Latin1.ts"
 import { isStrongPoint, type PublicKey } from "./PublicKey.ts"
 import { RecentMap } from "./RecentMap.ts"
 
@@ -53,7 +54,7 @@ const derivePublicKey = (seed: Uint8Array): PublicKey => getPublicKey(seed) as U
 /** Wraps a backend's key derivation, which costs more than a signature check, for `publicKeyOfOpenSeed`. */
 export const rememberingOpenSeeds = (derive: (seed: Uint8Array) => PublicKey): ((seed: Uint8Array) => PublicKey) => {
   const known = new RecentMap<string, PublicKey>(OPEN_SEEDS_REMEMBERED)
-  return (seed) => known.getOrMake(String.fromCharCode(...seed), () => derive(seed))
+  return (seed) => known.getOrMake(Latin1.fromBytes(seed), () => derive(seed))
 }
 
 const littleEndian = (bytes: Uint8Array): bigint => {

@@ -1,8 +1,8 @@
 /**
  * What a user asks for on a command line or in a file: `semver`, `semver@^7`, `@scope/x@1 || 2`,
- * `name@latest`. One package by name and the range of versions that will do.
+ * `name@next`. One package by name and the versions that will do: a range, or one of two tags.
  *
- * npm's other specs (git, file, URL, alias, tags) name things outside this registry and are refused
+ * npm's other specs (git, file, URL, alias, tags of one's own) name things outside this registry and are refused
  * with a sentence that says so.
  */
 import * as Option from "effect/Option"
@@ -20,7 +20,8 @@ const SHOWN_CHARS = 80
 
 export interface PackageSpec {
   readonly name: PackageName.PackageName
-  readonly range: Version.Range
+  /** `latest` where nothing was said. */
+  readonly range: Version.Wanted
 }
 
 /** `spec` is the text as given, cut to {@link SHOWN_CHARS}. */
@@ -42,7 +43,7 @@ const HINT = "Write name, name@version or name@range, for example: semver, semve
 const OUTSIDE =
   /^(?:(?:git|https?|file|ftp|ssh|link|workspace|patch|portal|npm|github|gitlab|bitbucket|gist)[:+]|[a-z+]+:\/\/|git@|[.~]{0,2}[\\/]|[a-z]:[\\/]|[^@/]+\/|.*\.(?:tgz|tar\.gz|tar)$)/i
 
-/** Reads one spec; white space around it and after the `@` is not significant. `latest` is the newest that is no pre-release. */
+/** Reads one spec; white space around it and after the `@` is not significant. The tags are those of `Version.Tag`. */
 export const parse = (text: string): Result.Result<PackageSpec, InvalidSpec> => {
   const spec = text.trim()
   const fail = (problem: string, hint = HINT): Result.Result<never, InvalidSpec> =>
@@ -59,9 +60,9 @@ export const parse = (text: string): Result.Result<PackageSpec, InvalidSpec> => 
   if (Option.isNone(parsedName))
     return fail(`does not begin with a package name: the name ${PackageName.problem(name)}`)
   if (wanted === "") return fail("has nothing after the @", `Leave the @ away for the newest version: ${name}`)
-  const range = wanted === "latest" ? Option.some(Version.anyVersion) : Version.parseRange(wanted)
+  const range = Version.parseWanted(wanted)
   if (Option.isNone(range)) {
-    return fail("does not end in a semver version or range", `${HINT}. The only tag is latest.`)
+    return fail("does not end in a semver version or range", `${HINT}. The only tags are latest and next.`)
   }
   return Result.succeed({ name: parsedName.value, range: range.value })
 }

@@ -41,3 +41,37 @@ export const toCompact = (address: PeerAddress): Uint8Array =>
 /** `None` unless there are exactly six bytes and the port is not 0. */
 export const fromCompact = (bytes: Uint8Array): Option.Option<PeerAddress> =>
   bytes.length === COMPACT_BYTES ? make(bytes.subarray(0, 4).join("."), (bytes[4]! << 8) | bytes[5]!) : Option.none()
+
+/** What network an address belongs to (RFC 6890). `reserved` addresses are never a peer's. */
+export type Reach = "public" | "reserved" | "loopback" | "linkLocal" | "private" | "shared"
+
+/** Prefix, its length in bits, what it is (RFC 6890, IANA IPv4 special-purpose registry). */
+const BLOCKS: ReadonlyArray<readonly [string, number, Reach]> = [
+  ["0.0.0.0", 8, "reserved"],
+  ["10.0.0.0", 8, "private"],
+  ["100.64.0.0", 10, "shared"],
+  ["127.0.0.0", 8, "loopback"],
+  ["169.254.0.0", 16, "linkLocal"],
+  ["172.16.0.0", 12, "private"],
+  ["192.0.0.0", 24, "reserved"],
+  ["192.0.2.0", 24, "reserved"],
+  ["192.88.99.0", 24, "reserved"],
+  ["192.168.0.0", 16, "private"],
+  ["198.18.0.0", 15, "reserved"],
+  ["198.51.100.0", 24, "reserved"],
+  ["203.0.113.0", 24, "reserved"],
+  ["224.0.0.0", 4, "reserved"],
+  ["240.0.0.0", 4, "reserved"]
+]
+
+const toNumber = (host: string): number => host.split(".").reduce((sum, octet) => sum * 256 + Number(octet), 0)
+
+/** What network a dotted IPv4 is part of. */
+export const reachOf = (host: string): Reach => {
+  const address = toNumber(host)
+  const block = BLOCKS.find(([prefix, bits]) => {
+    const size = 2 ** (32 - bits)
+    return Math.floor(address / size) === Math.floor(toNumber(prefix) / size)
+  })
+  return block?.[2] ?? "public"
+}

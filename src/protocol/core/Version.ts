@@ -7,6 +7,7 @@
  */
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import type Comparator from "semver/classes/comparator.js"
 import SemVerRange from "semver/classes/range.js"
 import SemVer from "semver/classes/semver.js"
 
@@ -35,14 +36,21 @@ const toSemVerRange = (text: string): SemVerRange | undefined => {
   }
 }
 
+/** Most versions there are: three numbers of at most 15 digits, which are safe integers. Told without npm's parser. */
+const PLAIN = /^(?:0|[1-9]\d{0,14})\.(?:0|[1-9]\d{0,14})\.(?:0|[1-9]\d{0,14})$/
+
 /** npm's parser trims and takes a leading `v`: only its own spelling of the version is ours. */
 const isStrict = (text: string): boolean => {
   if (text.length > MAX_CHARS) return false
+  if (PLAIN.test(text)) return true
   const version = toSemVer(text)
   if (version === undefined) return false
   const build = version.build.length === 0 ? "" : `+${version.build.join(".")}`
   return version.version + build === text
 }
+
+/** Whether `text` is spelled as a version. */
+export const isVersion = (text: string): text is Version => isStrict(text)
 
 /** `1.2.3`, `1.2.3-beta.1+build`: no prefix, no white space, every number a safe integer. */
 export const Version = Schema.String.check(
@@ -79,21 +87,85 @@ export type Range = typeof Range.Type
 
 export const parseRange: (text: string) => Option.Option<Range> = Schema.decodeOption(Range)
 
-/** Every version but pre-releases. */
+/** Every version but pre-releases; as something wanted, the same as the tag `latest`, as it is for npm. */
 export const anyVersion: Range = Range.make("*")
+
+/** The range of one version: every version is spelled as a range, too. */
+export const only = (version: Version): Range => Range.make(version)
+
+/**
+ * Names for versions that move: `latest` is the newest release (of a package that has only
+ * pre-releases, the newest of those), `next` the newest of all versions.
+ */
+export const Tag = Schema.Literals(["latest", "next"])
+
+export type Tag = typeof Tag.Type
+
+export const isTag = Schema.is(Tag)
+
+/** What may be asked for: a range, or a tag. */
+export type Wanted = Range | Tag
+
+/** Reads a tag or a range. */
+export const parseWanted = (text: string): Option.Option<Wanted> => (isTag(text) ? Option.some(text) : parseRange(text))
+
+/** What an exact version looks like. Told before npm's parser is asked, which is slow to refuse. */
+const EXACT = /^[=v\s]*(\d+\.\d+\.\d+(?:[-+][\w.+-]*)?)\s*$/
+
+/** The version, where what is wanted is one and no other: `1.2.3`, or as npm also takes it `v1.2.3` and `=1.2.3`. */
+export const exactOf = (wanted: Wanted): Option.Option<Version> => {
+  const text = EXACT.exec(wanted)?.[1]
+  return text === undefined ? Option.none() : parse(text)
+}
 
 /** npm's meaning: a pre-release satisfies only a comparator with the same major.minor.patch that is one, too. */
 export const satisfies = (version: Version, range: Range): boolean => new SemVerRange(range).test(version)
 
-/** The greatest by {@link compare} of the versions that satisfy `range`. */
-export const maxSatisfying = (versions: Iterable<Version>, range: Range): Option.Option<Version> => {
-  const wanted = new SemVerRange(range)
+/** The greatest by {@link compare} of the versions that pass `test`. */
+const greatest = (versions: Iterable<Version>, test: (parsed: SemVer) => boolean): Option.Option<Version> => {
   let best: { readonly text: Version; readonly parsed: SemVer } | undefined
   for (const text of versions) {
     const parsed = new SemVer(text)
-    if (wanted.test(parsed) && (best === undefined || compareParsed(parsed, text, best.parsed, best.text) > 0)) {
+    if (test(parsed) && (best === undefined || compareParsed(parsed, text, best.parsed, best.text) > 0)) {
       best = { text, parsed }
     }
   }
   return best === undefined ? Option.none() : Option.some(best.text)
+}
+
+/** The greatest by {@link compare} of the versions that satisfy `range`. */
+export const maxSatisfying = (versions: Iterable<Version>, range: Range): Option.Option<Version> => {
+  const wanted = new SemVerRange(range)
+  return greatest(versions, (parsed) => wanted.test(parsed))
+}
+
+/** `latest`, and what npm takes for it: `*`, and nothing at all. */
+const isLatest = (wanted: Wanted): wanted is "latest" => wanted === "latest" || wanted === "*" || wanted.trim() === ""
+
+/** What npm would take out of `versions`: the greatest by {@link compare} that satisfies the range or bears the tag. */
+export const pick = (versions: ReadonlyArray<Version>, wanted: Wanted): Option.Option<Version> => {
+  if (wanted === "next") return greatest(versions, () => true)
+  if (!isLatest(wanted)) return maxSatisfying(versions, wanted)
+  const release = greatest(versions, ({ prerelease }) => prerelease.length === 0)
+  return Option.isSome(release) ? release : greatest(versions, () => true)
+}
+
+/**
+ * Whether some pre-release satisfies it. None is below `2.0.0-0`, which is how npm writes the end of `^1`; npm's
+ * `ANY` comparator has no version, whatever its type says.
+ */
+const admitsPrerelease = ({ operator, semver }: Comparator): boolean =>
+  semver instanceof SemVer &&
+  semver.prerelease.length > 0 &&
+  !(operator === "<" && semver.prerelease.length === 1 && semver.prerelease[0] === 0)
+
+/** Whether a pre-release may be greater than every release that `wanted` takes. */
+export const mayPreferPrerelease = (wanted: Wanted): boolean =>
+  wanted === "next" || (!isLatest(wanted) && new SemVerRange(wanted).set.flat().some(admitsPrerelease))
+
+/** Each version's place among the others, by {@link compare}: parses every one once, for whoever sorts by many. */
+export const places = (versions: Iterable<Version>): ReadonlyMap<Version, number> => {
+  const parsed = Array.from(new Set(versions), (text) => ({ text, parsed: new SemVer(text) }))
+  parsed.sort((self, that) => compareParsed(self.parsed, self.text, that.parsed, that.text))
+  return new Map(parsed.map(({ text }, place) => [text, place]))
 }

@@ -75,8 +75,30 @@ export class SocketFailed extends Schema.TaggedError<SocketFailed>()("SocketFail
   }
 }
 
+/** Fewer nodes than asked for say that they hold the item. */
+export class TooFewAcks extends Schema.TaggedError<TooFewAcks>()("TooFewAcks", {
+  subject: Schema.String,
+  acks: Schema.Int,
+  needed: Schema.Int
+}) {
+  readonly exitCode = ExitCode.network
+  readonly hint = "Run the command again to go on where it stopped; on a small network, lower --min-acks."
+  override get message() {
+    return `Only ${this.acks} of at least ${this.needed} DHT nodes hold ${this.subject}`
+  }
+}
+
 export class DhtError extends Schema.TaggedError<DhtError>()("DhtError", {
-  reason: Schema.Union([NoNodes, CasConflict, StaleSeq, PutRefused, InvalidReply, SocketFailed, InvalidRecord])
+  reason: Schema.Union([
+    NoNodes,
+    CasConflict,
+    StaleSeq,
+    PutRefused,
+    InvalidReply,
+    SocketFailed,
+    TooFewAcks,
+    InvalidRecord
+  ])
 }) {
   override get message() {
     return this.reason.message

@@ -8,6 +8,7 @@
 import type * as Brand from "effect/Brand"
 import * as Bytes from "effect/Bytes"
 import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Bencode from "../core/Bencode.ts"
 import { sha1 } from "../core/Digest.ts"
@@ -15,6 +16,7 @@ import { Ed25519, SIGNATURE_BYTES } from "../core/Ed25519.ts"
 import { ExitCode } from "../core/Errors.ts"
 import type { KeyPair } from "../core/KeyPair.ts"
 import * as PublicKey from "../core/PublicKey.ts"
+import * as Shape from "../core/Shape.ts"
 import type { Salt } from "./KeyString.ts"
 
 /** BEP 44 allows 1,000 bytes; libtorrent counts the bencoded form, whose length prefix takes four. */
@@ -63,9 +65,15 @@ export class InvalidRecord extends Schema.TaggedError<InvalidRecord>()("InvalidR
  * The bytes that are signed (BEP 44): `4:salt…3:seqi…e1:v…` without the outer dictionary, and
  * without the salt where it is empty.
  */
-export const signedBytes = (salt: Uint8Array, seq: number, value: Uint8Array): Uint8Array => {
+export const signedBytes = (salt: Uint8Array, seq: number, value: Uint8Array): Uint8Array =>
+  signedParts(salt, `3:seqi${seq}e1:v${value.length}:`, value)
+
+/** As {@link signedBytes}, over a value of any kind, given in its bencoded form. */
+export const signedBytesOfAny = (salt: Uint8Array, seq: number, bencoded: Uint8Array): Uint8Array =>
+  signedParts(salt, `3:seqi${seq}e1:v`, bencoded)
+
+const signedParts = (salt: Uint8Array, beforeValue: string, value: Uint8Array): Uint8Array => {
   const beforeSalt = salt.length === 0 ? "" : `4:salt${salt.length}:`
-  const beforeValue = `3:seqi${seq}e1:v${value.length}:`
   const out = new Uint8Array(beforeSalt.length + salt.length + beforeValue.length + value.length)
   let at = writeAscii(out, 0, beforeSalt)
   out.set(salt, at)
@@ -110,8 +118,11 @@ const limitBroken = (item: Pick<Item, "salt" | "seq" | "value">): string | undef
 }
 
 /** The one verifier. `subject` names, for people, what the record was expected to be. */
-export const verify = Effect.fnUntraced(function* (item: Item, subject: string) {
-  const ed25519 = yield* Ed25519
+export const verifyWith = (
+  ed25519: Ed25519["Service"],
+  item: Item,
+  subject: string
+): Result.Result<Record, InvalidRecord> => {
   const problem =
     limitBroken(item) ??
     (item.signature.length !== SIGNATURE_BYTES
@@ -119,21 +130,22 @@ export const verify = Effect.fnUntraced(function* (item: Item, subject: string) 
       : !ed25519.verify(item.signature, signedBytes(item.salt, item.seq, item.value), item.publicKey)
         ? "its signature does not hold"
         : undefined)
-  if (problem !== undefined) return yield* new InvalidRecord({ subject, problem })
-  return item as Record
-})
+  return problem === undefined ? Result.succeed(item as Record) : Result.fail(new InvalidRecord({ subject, problem }))
+}
 
-const Envelope = Bencode.fromBytes(
-  Schema.Struct({
-    k: Bencode.bytesOfLength(PublicKey.PUBLIC_KEY_BYTES),
-    salt: Schema.Uint8Array,
-    seq: Bencode.Integer,
-    sig: Bencode.bytesOfLength(SIGNATURE_BYTES),
-    v: Schema.Uint8Array
-  })
-)
-const encodeEnvelope = Schema.encodeSync(Envelope)
-const decodeEnvelope = Schema.decodeUnknownEffect(Envelope)
+/** {@link verifyWith} the `Ed25519` around. */
+export const verify = (item: Item, subject: string): Effect.Effect<Record, InvalidRecord, Ed25519> =>
+  Effect.flatMap(Ed25519, (ed25519) => Effect.fromResult(verifyWith(ed25519, item, subject)))
+
+const envelope = Shape.dictionary({
+  k: Shape.bytes(PublicKey.PUBLIC_KEY_BYTES),
+  salt: Shape.bytesBetween(0, SALT_MAX_BYTES),
+  seq: Shape.integer(0, SEQ_MAX),
+  sig: Shape.bytes(SIGNATURE_BYTES),
+  v: Shape.bytesBetween(0, VALUE_MAX_BYTES)
+})
+const encodeEnvelope = Shape.encoder(envelope)
+const decodeEnvelope = Shape.decoder(envelope)
 
 /** The envelope as bytes for files and wires: canonical bencoded `{k, salt, seq, sig, v}`. */
 export const toBytes = (record: Record): Uint8Array =>
@@ -141,9 +153,9 @@ export const toBytes = (record: Record): Uint8Array =>
 
 /** Reads and verifies what {@link toBytes} wrote. */
 export const fromBytes = Effect.fnUntraced(function* (bytes: Uint8Array, subject: string) {
-  const { k, salt, seq, sig, v } = yield* decodeEnvelope(bytes).pipe(
-    Effect.mapError((error) => new InvalidRecord({ subject, problem: error.message }))
-  )
+  const decoded = decodeEnvelope(bytes)
+  if (Result.isFailure(decoded)) return yield* new InvalidRecord({ subject, problem: decoded.failure })
+  const { k, salt, seq, sig, v } = decoded.success
   return yield* verify({ publicKey: k, salt, seq, signature: sig, value: v }, subject)
 })
 

@@ -5,11 +5,11 @@
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import * as Hex from "effect/encoding/Hex"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { ExitCode } from "../core/Errors.ts"
+import * as Latin1 from "../core/Latin1.ts"
 import type { PublicKey } from "../core/PublicKey.ts"
 import type { Salt } from "./KeyString.ts"
 import * as Record from "./Record.ts"
@@ -36,7 +36,8 @@ export class RecordStore extends Context.Service<
 >()("@libreseed/protocol/dht/RecordStore") {
   static readonly layerMemory: Layer.Layer<RecordStore> = Layer.sync(RecordStore, () => {
     const records = new Map<string, Record.Record>()
-    const key = (publicKey: Uint8Array, salt: Uint8Array) => Hex.encode(Record.targetOf(publicKey, salt))
+    // All public keys have one length, so no two pairs have one key; a hash would take longer than all the rest.
+    const key = (publicKey: PublicKey, salt: Salt) => Latin1.fromBytes(publicKey) + Latin1.fromBytes(salt)
     return RecordStore.of({
       remember: (record) =>
         Effect.sync(() => {

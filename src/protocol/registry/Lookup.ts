@@ -5,12 +5,14 @@
 import * as Bytes from "effect/Bytes"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type { PublicKey } from "../core/PublicKey.ts"
 import { Dht } from "../dht/Dht.ts"
 import * as KeyString from "../dht/KeyString.ts"
 import * as Record from "../dht/Record.ts"
 import { RecordStore } from "../dht/RecordStore.ts"
+import * as Transient from "../dht/Transient.ts"
 import { RegistryError } from "./RegistryError.ts"
 
 /** A verified record together with what it says. */
@@ -23,7 +25,15 @@ export interface Found<A> {
 export interface Pair {
   readonly remote: Record.Record | undefined
   readonly local: Record.Record | undefined
+  /** Nodes that gave the network's record. */
+  readonly responders: ReadonlyArray<string>
+  /** What else the key signed under the number of the network's record, and is not the remembered one. */
+  readonly rivals: ReadonlyArray<Record.Record>
 }
+
+const NONE: ReadonlyArray<Record.Record> = []
+
+const invalid = (subject: string, problem: string) => toError(new Record.InvalidRecord({ subject, problem }))
 
 /** Decodes a verified record's value; a value that its key signed but that makes no sense is an `InvalidRecord`. */
 export const open = <A>(codec: Schema.Codec<A, Uint8Array>, subject: string) => {
@@ -32,36 +42,58 @@ export const open = <A>(codec: Schema.Codec<A, Uint8Array>, subject: string) => 
     decode(record.value).pipe(
       Effect.mapBoth({
         onSuccess: (value) => ({ record, value }),
-        onFailure: (error) =>
-          new RegistryError({ reason: new Record.InvalidRecord({ subject, problem: error.message.split("\n")[0]! }) })
+        onFailure: (error) => invalid(subject, error.message.split("\n")[0]!)
       })
     )
 }
 
+/** As {@link open}, for a decoder without a schema around it: what every resolution does. */
+export const openWith = <A>(
+  decode: (bytes: Uint8Array) => Result.Result<A, string>,
+  record: Record.Record,
+  subject: string
+): Result.Result<Found<A>, RegistryError> =>
+  Result.mapBoth(decode(record.value), {
+    onSuccess: (value) => ({ record, value }),
+    onFailure: (problem) => invalid(subject, problem)
+  })
+
 const isSame = (self: Record.Record, that: Record.Record): boolean =>
   self.seq === that.seq && Bytes.Equivalence(self.value, that.value)
 
-/** Asks the network and the own memory. Nothing is remembered. */
+const toError = (reason: RegistryError["reason"]) => new RegistryError({ reason })
+
+/** The record that this host remembers. */
+export const recall = (publicKey: PublicKey, salt: KeyString.Salt) =>
+  Effect.flatMap(RecordStore, (store) =>
+    Effect.mapBoth(store.find(publicKey, salt), { onFailure: toError, onSuccess: Option.getOrUndefined })
+  )
+
+/** Asks the network and the own memory; failures of the network that may pass are tried again. Nothing is remembered. */
 export const both = Effect.fnUntraced(function* (publicKey: PublicKey, keyString: string) {
   const dht = yield* Dht
-  const store = yield* RecordStore
   const salt = KeyString.saltOf(keyString)
-  const toError = (reason: RegistryError["reason"]) => new RegistryError({ reason })
-  const remote = Option.getOrUndefined(yield* dht.get(publicKey, salt).pipe(Effect.mapError(toError)))
-  const local = Option.getOrUndefined(yield* store.find(publicKey, salt).pipe(Effect.mapError(toError)))
+  const answer = yield* Effect.mapError(Transient.retryRead(dht.lookup(publicKey, salt)), toError)
+  const local = yield* recall(publicKey, salt)
+  const remote = Option.getOrUndefined(answer.value)
   return {
-    remote,
-    local: remote !== undefined && local !== undefined && isSame(remote, local) ? remote : local
+    remote: remote !== undefined && local !== undefined && isSame(remote, local) ? local : remote,
+    local,
+    responders: answer.responders,
+    rivals:
+      answer.rivals === undefined || answer.rivals.length === 0
+        ? NONE
+        : answer.rivals.filter((rival) => local === undefined || !isSame(rival, local))
   } satisfies Pair
 })
 
 export const remember = Effect.fnUntraced(function* (record: Record.Record) {
   const store = yield* RecordStore
-  yield* store.remember(record).pipe(Effect.mapError((reason) => new RegistryError({ reason })))
+  yield* store.remember(record).pipe(Effect.mapError(toError))
 })
 
 /** The newer of the two records of a pair. */
-export const newest = ({ local, remote }: Pair): Record.Record | undefined =>
+export const newest = ({ local, remote }: Pick<Pair, "local" | "remote">): Record.Record | undefined =>
   local === undefined || remote === undefined ? (local ?? remote) : Record.newer(remote, local)
 
 /** The newest record under a key and key string, remembered from now on. `None` when nobody has one. */

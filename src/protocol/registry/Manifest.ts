@@ -38,6 +38,11 @@ export const Metadata = {
   dependencies: Schema.optionalKey(Texts),
   optionalDependencies: Schema.optionalKey(Texts),
   peerDependencies: Schema.optionalKey(Texts),
+  peerDependenciesMeta: Schema.optionalKey(
+    Schema.Record(Schema.String, Schema.Struct({ optional: Schema.optionalKey(Schema.Boolean) }))
+  ),
+  os: Schema.optionalKey(Schema.Array(Schema.String)),
+  cpu: Schema.optionalKey(Schema.Array(Schema.String)),
   bin: Schema.optionalKey(Texts),
   engines: Schema.optionalKey(Texts),
   license: Schema.optionalKey(Schema.String),
@@ -132,7 +137,7 @@ export const verify = Effect.fnUntraced(function* (
   const json = yield* Effect.fromResult(
     CanonicalJson.decodeCanonical(bytes, { maxBytes: Release.MANIFEST_MAX_BYTES })
   ).pipe(Effect.mapError((error) => refuse(error.message)))
-  const manifest = yield* decode(json).pipe(Effect.mapError((error) => refuse(error.message)))
+  const manifest = yield* decode(json).pipe(Effect.mapError((error) => refuse(error.message.split("\n")[0]!)))
   if (manifest.name !== release.n || manifest.version !== release.v)
     return yield* refuse("it is that of another release")
   if (manifest.publisher !== PublicKey.toBase64(publisher)) return yield* refuse("it names another publisher")

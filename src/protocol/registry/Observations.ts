@@ -51,7 +51,10 @@ export class Observations extends Context.Service<
   })
 }
 
-/** `known` with the publishers that it lacks, observed at `now`. */
+/** Publishers remembered for one name: as many as may have a claim on it. Later ones count as never seen. */
+export const OBSERVED_MAX = 10_000
+
+/** `known` with the publishers that it lacks, observed at `now`; at most {@link OBSERVED_MAX}. */
 export const extend = (
   known: FirstObserved,
   publishers: ReadonlyArray<PublicKey.PublicKey>,
@@ -59,6 +62,7 @@ export const extend = (
 ): FirstObserved => {
   const seen = new Map(known)
   for (const publisher of publishers) {
+    if (seen.size >= OBSERVED_MAX) break
     const key = PublicKey.toHex(publisher)
     if (!seen.has(key)) seen.set(key, now)
   }

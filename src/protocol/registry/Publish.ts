@@ -1,120 +1,240 @@
 /**
- * Makes a release known: release record → package record → claim on the name.
+ * Makes a release known, in steps: release record → package record → catalogue → claim on the name.
  *
- * Every step is idempotent, so that a publication that was cut off is finished by running it again.
- * A release is immutable: other content under a version that is out already is refused before
- * anything is written. The bytes must be seeded before this is called.
+ * A release is immutable: other content under a version that is out already is refused before anything
+ * is written. Every step is idempotent, and the log remembers the date of a publication that has begun,
+ * so that one that was cut off, wherever, is finished by running it again, with the same bytes in every
+ * record. The package itself must be seeded before this is called.
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import * as Schema from "effect/Schema"
 import type { KeyPair } from "../core/KeyPair.ts"
-import * as PublicKey from "../core/PublicKey.ts"
-import { Dht } from "../dht/Dht.ts"
+import type { PackageName } from "../core/PackageName.ts"
+import type { PublicKey } from "../core/PublicKey.ts"
+import type { Version } from "../core/Version.ts"
 import * as KeyString from "../dht/KeyString.ts"
-import * as Record from "../dht/Record.ts"
+import type * as Record from "../dht/Record.ts"
 import * as Lookup from "./Lookup.ts"
-import * as NameClaim from "./NameClaim.ts"
-import * as NameIndex from "./NameIndex.ts"
 import * as Package from "./Package.ts"
+import * as PublicationLog from "./PublicationLog.ts"
+import * as PublisherRecords from "./PublisherRecords.ts"
+import * as Rehearsal from "./Rehearsal.ts"
 import { RegistryError, TooManyVersions, VersionExists } from "./RegistryError.ts"
 import * as Release from "./Release.ts"
-import { releaseOf } from "./Resolve.ts"
+import * as ReleaseLookup from "./ReleaseLookup.ts"
+import * as Revision from "./Revision.ts"
+
+/** What is known already of a version that is to be published. */
+export interface Earlier {
+  /** Its release, as its own record or the package's record says. */
+  readonly release: Release.Release | undefined
+  readonly record: Record.Record | undefined
+  /** Whether the package has the version, though its content may not be known any more. */
+  readonly isListed: boolean
+}
+
+/** One of the records of a publication as it would be written. */
+export interface PlannedRecord extends Rehearsal.Planned {
+  readonly kind: "release" | "package" | "announce" | "nameIndex"
+  readonly keyString: string
+}
 
 export interface Publication {
   readonly release: Release.Release
-  /** Release, package and name index, as the network holds them now. */
-  readonly records: ReadonlyArray<Record.Record>
+  /** Release, package, catalogue and name index, as the network holds them now. */
+  readonly records: readonly [Record.Record, Record.Record, Record.Record, Record.Record]
+  /** The fewest nodes that said that they hold one of the publisher's own records. */
+  readonly acks: number
+  /** Steps that an earlier run had done before it was cut off. */
+  readonly resumed: ReadonlyArray<PublicationLog.Step>
 }
 
-const encodeRelease = Schema.encodeSync(Release.codec)
-
-/** Leaves out what a reader can do without, hints first, until the record fits. */
-const releaseBytes = (release: Release.Release): Uint8Array => {
-  const bytes = encodeRelease(release)
-  if (bytes.length <= Record.VALUE_MAX_BYTES) return bytes
-  const { x: _x, ...withoutHints } = release
-  const smaller = encodeRelease(withoutHints)
-  if (smaller.length <= Record.VALUE_MAX_BYTES) return smaller
-  const { p: _p, ...withoutPieces } = withoutHints
-  return encodeRelease(withoutPieces)
+export interface Options {
+  /** Told of each step as it begins. */
+  readonly onStep?: ((step: PublicationLog.Step) => Effect.Effect<void>) | undefined
+  /** From {@link earlierOf}, where that was asked a moment ago. */
+  readonly earlier?: Earlier | undefined
 }
 
-const put = Effect.fnUntraced(function* (record: Record.Record, options?: { readonly cas: number }) {
-  const dht = yield* Dht
-  yield* dht.put(record, options).pipe(Effect.mapError((reason) => new RegistryError({ reason })))
-  yield* Lookup.remember(record)
-})
+const exists = ({ n, v }: Release.Release) => fail(new VersionExists({ package: n, version: v }))
 
-/** Fails with `VersionExists` where `earlier` speaks of other bytes than `release`. */
-export const refuseOther = (
-  earlier: Option.Option<Lookup.Found<Release.Release>>,
-  release: Release.Release
-): Effect.Effect<void, RegistryError> =>
-  Option.isNone(earlier) || Release.sameContent(earlier.value.value, release)
-    ? Effect.void
-    : Effect.fail(new RegistryError({ reason: new VersionExists({ package: release.n, version: release.v }) }))
+const fail = (reason: RegistryError["reason"]) => Effect.fail(new RegistryError({ reason }))
 
-/** Publishes a release whose bytes are seeded already. Fails with `VersionExists` where the version is out with other content. */
-export const publish = Effect.fn("Publish.publish")(function* (keyPair: KeyPair, release: Release.Release) {
-  const { isNew, signed } = yield* putRelease(keyPair, release)
-  const { pkg, record: packageRecord } = yield* putPackage(keyPair, signed.value, isNew)
-  const indexRecord = yield* claimName(keyPair, pkg)
-  return { release: signed.value, records: [signed.record, packageRecord, indexRecord] } satisfies Publication
-})
-
-const putRelease = Effect.fnUntraced(function* (keyPair: KeyPair, release: Release.Release) {
-  const earlier = yield* releaseOf(keyPair.publicKey, release.n, release.v)
-  yield* refuseOther(earlier, release)
-  if (Option.isSome(earlier)) {
-    yield* put(earlier.value.record)
-    return { signed: earlier.value, isNew: false }
+/**
+ * Asks the network and the own memory what is known of a version, its release and its package at once.
+ * Fails with `Equivocation` where it was signed with two contents, and with `TooManyVersions` where it
+ * is new and the package is full.
+ */
+export const earlierOf = Effect.fn("Publish.earlierOf")(function* (
+  publisher: PublicKey,
+  name: PackageName,
+  version: Version
+) {
+  const keyString = KeyString.packageOf(name)
+  const [looked, { local, remote }] = yield* Effect.all(
+    [ReleaseLookup.look({ publisher, name, version }), Lookup.both(publisher, keyString)],
+    { concurrency: "unbounded" }
+  )
+  const records = new Set([remote, local].filter((record) => record !== undefined))
+  const packages = yield* Effect.forEach(records, Lookup.open(Package.codec, keyString))
+  const inlined = packages
+    .filter(({ value }) => value.l.v === version)
+    .map(({ record, value }) => ({ record, release: value.l }))
+  const found = Option.getOrUndefined(yield* ReleaseLookup.settle(looked, inlined))
+  const listings = yield* Effect.forEach(packages, ({ value }) => Package.flagsOf(value, version))
+  const isListed = listings.some(Option.isSome)
+  if (!isListed && packages.some(({ value }) => value.c >= Package.VERSIONS_MAX)) {
+    return yield* fail(new TooManyVersions({ package: name, max: Package.VERSIONS_MAX }))
   }
-  const salt = KeyString.saltOf(KeyString.release(release.n, release.v))
-  const record = Record.sign(keyPair, { salt, seq: Release.RELEASE_SEQ, value: releaseBytes(release) })
-  yield* put(record)
-  return { signed: { record, value: release }, isNew: true }
+  const inPackage = inlined[0] === undefined ? undefined : Release.withName(name, inlined[0].release)
+  return { release: found?.value ?? inPackage, record: found?.record, isListed } satisfies Earlier
 })
 
-const putPackage = Effect.fnUntraced(function* (keyPair: KeyPair, release: Release.Release, isNew: boolean) {
-  const keyString = KeyString.packageOf(release.n)
-  const pair = yield* Lookup.both(keyPair.publicKey, keyString)
-  const newest = Lookup.newest(pair)
-  const found = newest === undefined ? undefined : yield* Lookup.open(Package.codec, keyString)(newest)
-  const cas = pair.remote === undefined ? undefined : { cas: pair.remote.seq }
-  if (
-    found !== undefined &&
-    (Package.lists(found.value, release.v) || (!isNew && Package.isTooOld(found.value, release.v)))
-  ) {
-    yield* put(found.record, cas)
-    return { pkg: found.value, record: found.record }
-  }
-  if (found !== undefined && found.value.c >= Package.VERSIONS_MAX) {
-    const reason = new TooManyVersions({ package: release.n, max: Package.VERSIONS_MAX })
-    return yield* new RegistryError({ reason })
-  }
-  const pkg = Package.add(found?.value, release, yield* Clock.currentTimeMillis)
-  const record = Record.sign(keyPair, {
-    salt: KeyString.saltOf(keyString),
-    seq: (found?.record.seq ?? 0) + 1,
-    value: Package.toBytes(pkg)
-  })
-  yield* put(record, cas)
-  return { pkg, record }
-})
+/**
+ * Fails with `VersionExists` where other bytes than those of `release` are out under its version, and
+ * where some are of which nobody knows any more what they were: they could be others.
+ */
+export const refuseOther = ({ isListed, release: earlier }: Earlier, release: Release.Release) => {
+  const isRefused = earlier === undefined ? isListed : !Release.sameContent(earlier, release)
+  return isRefused ? exists(release) : Effect.void
+}
 
-/** The claim keeps the date of the publisher's first one, where that is still known. */
-const claimName = Effect.fnUntraced(function* (keyPair: KeyPair, pkg: Package.Package) {
+const toRegistryError = (reason: RegistryError["reason"]) => new RegistryError({ reason })
+
+/** The publication's draft: the one that was noted where this goes on with it, so that its date is kept. */
+export const begin = Effect.fn("Publish.begin")(function* (publisher: PublicKey, release: Release.Release) {
+  const log = yield* PublicationLog.current
   const now = yield* Clock.currentTimeMillis
-  return yield* NameIndex.join(pkg.n, (known) => {
-    const own = known.get(PublicKey.toHex(keyPair.publicKey))
-    if (own !== undefined && own.lv === pkg.l.v) return own
-    return NameClaim.sign(keyPair, pkg.n, {
-      latestVersion: pkg.l.v,
-      firstSeen: Math.min(own?.fs ?? pkg.t, now),
-      // Newer than the claim it replaces, even where the clock was set back in between.
-      timestamp: Math.max(now, (own?.t ?? 0) + 1)
+  const noted = yield* log.find(publisher, release.n, release.v).pipe(Effect.mapError(toRegistryError))
+  const goesOn =
+    Option.isSome(noted) &&
+    Release.sameContent(noted.value.release, release) &&
+    !PublisherRecords.isDue(noted.value.startedAt, now)
+  return goesOn ? noted.value : ({ publisher, release, startedAt: now, done: [] } satisfies PublicationLog.Draft)
+})
+
+/** Does the steps of a publication one after the other, and notes each when it is done. */
+export const stepper = Effect.fnUntraced(function* (draft: PublicationLog.Draft, onStep: Options["onStep"]) {
+  const log = yield* PublicationLog.current
+  let latest = draft
+  const note = (next: PublicationLog.Draft) =>
+    Effect.suspend(() => {
+      latest = next
+      return log.note(next).pipe(Effect.mapError(toRegistryError))
     })
+  return Effect.fnUntraced(function* <A, E, R>(step: PublicationLog.Step, work: Effect.Effect<A, E, R>) {
+    if (onStep !== undefined) yield* onStep(step)
+    const result = yield* work
+    yield* note(PublicationLog.withStep(latest, step))
+    return result
   })
 })
+
+/**
+ * Another machine with this key may have put the same version in the same moment, each finding nothing of the
+ * other. Whoever sees that stops before the package and the name speak of it.
+ */
+const refuseRival = Effect.fnUntraced(function* (publisher: PublicKey, release: Release.Release) {
+  const { statements } = yield* ReleaseLookup.look({ publisher, name: release.n, version: release.v })
+  if (statements.some((statement) => !Release.sameContent(statement.release, release))) return yield* exists(release)
+})
+
+/** The record of the release, in the network. Where another machine put one at the same moment, theirs will do if it says the same. */
+const putRelease = Effect.fnUntraced(function* (record: Record.Record, release: Release.Release) {
+  const { n: name, v: version } = release
+  return yield* PublisherRecords.putRelease(record).pipe(
+    Effect.tap(() => refuseRival(record.publicKey, release)),
+    Effect.map((acks) => ({ record, acks })),
+    Effect.catchIf(Revision.isLostRace, (lost) =>
+      Effect.gen(function* () {
+        const { pair, statements } = yield* ReleaseLookup.look({ publisher: record.publicKey, name, version })
+        const theirs = statements.find((statement) => statement.record === pair.remote)
+        if (theirs === undefined) return yield* lost
+        if (!Release.sameContent(theirs.release, release)) return yield* exists(release)
+        return { record: theirs.record, acks: undefined }
+      })
+    )
+  )
+})
+
+/** The package with the release; signed anew where it has the release already but was signed long ago. */
+const withRelease = (release: Release.Release, now: number) => ({
+  create: Package.add(undefined, release, now),
+  change: Effect.fnUntraced(function* (current: Package.Package) {
+    if (Option.isNone(yield* Package.flagsOf(current, release.v))) {
+      return Option.some(yield* Package.add(current, release, now))
+    }
+    return PublisherRecords.isDue(current.t, now) ? Option.some(yield* Package.renew(current, now)) : Option.none()
+  })
+})
+
+/**
+ * Publishes a release whose bytes are seeded already. Fails with `VersionExists` where the version is
+ * out with other content. Publishing the same thing again changes nothing, unless its package was signed
+ * longer ago than {@link PublisherRecords.RENEW_AFTER}: then package and catalogue are signed anew.
+ */
+export const publish = Effect.fn("Publish.publish")(function* (
+  keyPair: KeyPair,
+  given: Release.Release,
+  options?: Options
+) {
+  const { publicKey } = keyPair
+  const earlier = options?.earlier ?? (yield* earlierOf(publicKey, given.n, given.v))
+  yield* refuseOther(earlier, given)
+  const begun = yield* begin(publicKey, given)
+  const release =
+    earlier.release === undefined
+      ? begun.release
+      : earlier.record === undefined
+        ? { ...given, t: earlier.release.t }
+        : earlier.release
+  const now = begun.startedAt
+  const step = yield* stepper({ ...begun, release }, options?.onStep)
+  if (!begun.done.includes("prepared")) yield* step("prepared", Effect.void)
+  const first = yield* step(
+    "release",
+    putRelease(earlier.record ?? PublisherRecords.signRelease(keyPair, release), release)
+  )
+  const pkg = yield* step(
+    "package",
+    PublisherRecords.writePackage(keyPair, release.n, withRelease(release, now), { refresh: true })
+  )
+  const catalogue = yield* step(
+    "announce",
+    PublisherRecords.writeAnnounce(keyPair, pkg.value, { now, refresh: true, yields: true })
+  )
+  const claim = yield* step(
+    "claim",
+    PublisherRecords.writeClaim(keyPair, release.n, catalogue.newest, { now, yields: true })
+  )
+  const log = yield* PublicationLog.current
+  yield* log.finish(publicKey, release.n, release.v).pipe(Effect.mapError(toRegistryError))
+  return {
+    release,
+    records: [first.record, pkg.record, catalogue.record, claim],
+    acks: Math.min(...[first, pkg, catalogue].flatMap(({ acks }) => (acks === undefined ? [] : [acks]))),
+    resumed: begun.done
+  } satisfies Publication
+})
+
+/** What publishing would write. Nothing is written anywhere; fails as publishing would. */
+export const plan = Effect.fn("Publish.plan")(function* (keyPair: KeyPair, release: Release.Release) {
+  const { plan, result } = yield* Rehearsal.run(publish(keyPair, release))
+  return describe(keyPair.publicKey, result, plan)
+})
+
+/** A rehearsed publication, record by record. */
+export const describe = (
+  publisher: PublicKey,
+  { records, release: { n, v } }: Publication,
+  plan: (record: Record.Record) => Rehearsal.Planned
+): ReadonlyArray<PlannedRecord> => {
+  const [release, pkg, announce, nameIndex] = records
+  return [
+    { kind: "release", keyString: KeyString.release(n, v), ...plan(release) },
+    { kind: "package", keyString: KeyString.packageOf(n), ...plan(pkg) },
+    { kind: "announce", keyString: KeyString.announce(publisher), ...plan(announce) },
+    { kind: "nameIndex", keyString: KeyString.nameIndex(n), ...plan(nameIndex) }
+  ]
+}

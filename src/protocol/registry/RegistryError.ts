@@ -2,8 +2,12 @@
 import * as Schema from "effect/Schema"
 import { ExitCode } from "../core/Errors.ts"
 import { DhtError } from "../dht/DhtError.ts"
+import { PageStoreError } from "../dht/PageStore.ts"
 import { InvalidRecord } from "../dht/Record.ts"
 import { RecordStoreError } from "../dht/RecordStore.ts"
+import { TreeError } from "../dht/TreeError.ts"
+import { ObservationsError } from "./Observations.ts"
+import { ProofsError } from "./Proofs.ts"
 
 /** No valid claim for the name was found. */
 export class NameNotFound extends Schema.TaggedError<NameNotFound>()("NameNotFound", { package: Schema.String }) {
@@ -82,16 +86,43 @@ export class TooManyVersions extends Schema.TaggedError<TooManyVersions>()("TooM
   }
 }
 
+/** The publisher has as many packages as a publisher may have. */
+export class TooManyPackages extends Schema.TaggedError<TooManyPackages>()("TooManyPackages", {
+  package: Schema.String,
+  max: Schema.Int
+}) {
+  readonly exitCode = ExitCode.usage
+  readonly hint = "Publish it under another key."
+  override get message() {
+    return `"${this.package}" would be one package too many: a publisher may have ${this.max}`
+  }
+}
+
+/** A record of the publisher has the highest sequence number there is: nothing newer can be written in its place. */
+export class SequenceExhausted extends Schema.TaggedError<SequenceExhausted>()("SequenceExhausted", {
+  subject: Schema.String
+}) {
+  readonly exitCode = ExitCode.untrusted
+  readonly hint =
+    "No honest program counts that far: somebody else has your key. Revoke it with ls-cli revoke and go on with a new one."
+  override get message() {
+    return `The sequence numbers of ${this.subject} are used up`
+  }
+}
+
 /** The publisher signed two different things for one version. */
 export class Equivocation extends Schema.TaggedError<Equivocation>()("Equivocation", {
   package: Schema.String,
   version: Schema.String,
-  publisher: Schema.String
+  publisher: Schema.String,
+  /** What the releases point at, in hex, as far as they are at hand. */
+  infohashes: Schema.optionalKey(Schema.Array(Schema.String))
 }) {
   readonly exitCode = ExitCode.untrusted
   readonly hint = "Do not use this version; tell the publisher. Another version or publisher may be fine."
   override get message() {
-    return `The publisher ${this.publisher} signed two different releases of ${this.package}@${this.version}`
+    const which = this.infohashes?.length === 2 ? `: infohashes ${this.infohashes.join(" and ")}` : ""
+    return `The publisher ${this.publisher} signed two different releases of ${this.package}@${this.version}${which}`
   }
 }
 
@@ -107,6 +138,109 @@ export class NameIndexBlocked extends Schema.TaggedError<NameIndexBlocked>()("Na
   }
 }
 
+/** The name is pinned to one publisher, and something asks to take it from another. */
+export class PublisherChanged extends Schema.TaggedError<PublisherChanged>()("PublisherChanged", {
+  package: Schema.String,
+  pinned: Schema.String,
+  /** Publishers that could be taken instead, base64. */
+  offered: Schema.Array(Schema.String),
+  problem: Schema.String
+}) {
+  readonly exitCode = ExitCode.untrusted
+  get hint() {
+    return this.offered.length === 0
+      ? `If you mean to take it from whoever publishes it: ls-cli trust unpin ${this.package}`
+      : `If you have made sure that the change is right: ls-cli trust pin ${this.package} ${this.offered[0]}`
+  }
+  override get message() {
+    return `"${this.package}" is pinned to the publisher ${this.pinned}, but ${this.problem}`
+  }
+}
+
+/** The publisher revoked its own key. */
+export class PublisherRevoked extends Schema.TaggedError<PublisherRevoked>()("PublisherRevoked", {
+  package: Schema.String,
+  publisher: Schema.String,
+  because: Schema.String,
+  successor: Schema.optionalKey(Schema.String)
+}) {
+  readonly exitCode = ExitCode.untrusted
+  get hint() {
+    return this.successor === undefined
+      ? `Nothing signed by it is believed any more. See who else publishes the name: ls-cli query ${this.package}`
+      : `It names ${this.successor} as its successor. If you have made sure of that: ls-cli trust pin ${this.package} ${this.successor}`
+  }
+  override get message() {
+    return `The publisher ${this.publisher} of "${this.package}" revoked its key (${this.because})`
+  }
+}
+
+/** There are publishers, and the policy takes none of them. */
+export class NoAcceptablePublisher extends Schema.TaggedError<NoAcceptablePublisher>()("NoAcceptablePublisher", {
+  package: Schema.String,
+  policy: Schema.String,
+  /** Publisher (base64) and why it was refused, worst last; the first few. */
+  refused: Schema.Array(Schema.Struct({ publisher: Schema.String, reason: Schema.String }))
+}) {
+  readonly exitCode = ExitCode.untrusted
+  get hint() {
+    const [first] = this.refused
+    const example = first === undefined ? "" : ` (${first.publisher}: ${first.reason})`
+    const advice = this.refused.every(({ reason }) => reason.includes("revoked"))
+      ? "Whoever revoked their key stays refused, whatever the policy."
+      : "Trust one with ls-cli trust add <key>, or choose another --policy."
+    return `See them with: ls-cli query ${this.package}${example}. ${advice}`
+  }
+  override get message() {
+    return `No publisher of "${this.package}" is acceptable to the policy ${this.policy}`
+  }
+}
+
+/** Only old news is to be had, which is what a network that hides the latest would give. */
+export class StaleRecord extends Schema.TaggedError<StaleRecord>()("StaleRecord", {
+  package: Schema.String,
+  publisher: Schema.String,
+  /** Negative where the record is dated ahead of this clock, which tells nothing about its age. */
+  ageDays: Schema.Finite,
+  limitDays: Schema.Finite
+}) {
+  readonly exitCode = ExitCode.untrusted
+  readonly hint = "Ask the publisher to publish again, which renews it; or allow older records."
+  override get message() {
+    const subject = `The latest record of "${this.package}" by ${this.publisher}`
+    return this.ageDays < 0
+      ? `${subject} is dated ${-this.ageDays} days ahead of this clock, so nothing shows that it is recent`
+      : `${subject} is ${this.ageDays} days old; the limit is ${this.limitDays}`
+  }
+}
+
+/** What the user decided about publishers cannot be read or kept. */
+export class TrustUnavailable extends Schema.TaggedError<TrustUnavailable>()("TrustUnavailable", {
+  location: Schema.String,
+  problem: Schema.String
+}) {
+  readonly exitCode = ExitCode.storage
+  readonly hint = "Check that the file can be read and written. If it is damaged, restore it from a backup."
+  override get message() {
+    return `Your pins and trusted keys in ${this.location} cannot be used: ${this.problem}`
+  }
+}
+
+/** Notes about unfinished publications cannot be read or kept. */
+export class PublicationLogUnavailable extends Schema.TaggedError<PublicationLogUnavailable>()(
+  "PublicationLogUnavailable",
+  {
+    location: Schema.String,
+    problem: Schema.String
+  }
+) {
+  readonly exitCode = ExitCode.storage
+  readonly hint = "Check that the file can be read and written. If it is damaged, move it away to start anew."
+  override get message() {
+    return `Notes about unfinished publications in ${this.location} cannot be used: ${this.problem}`
+  }
+}
+
 export class RegistryError extends Schema.TaggedError<RegistryError>()("RegistryError", {
   reason: Schema.Union([
     NameNotFound,
@@ -114,10 +248,22 @@ export class RegistryError extends Schema.TaggedError<RegistryError>()("Registry
     VersionNotFound,
     VersionExists,
     TooManyVersions,
+    TooManyPackages,
+    SequenceExhausted,
     Equivocation,
     NameIndexBlocked,
+    PublisherChanged,
+    PublisherRevoked,
+    NoAcceptablePublisher,
+    StaleRecord,
+    TrustUnavailable,
+    PublicationLogUnavailable,
     InvalidRecord,
     RecordStoreError,
+    PageStoreError,
+    ProofsError,
+    ObservationsError,
+    TreeError,
     DhtError
   ])
 }) {

@@ -7,13 +7,9 @@
  */
 import * as Bytes from "effect/Bytes"
 import * as Option from "effect/Option"
-import * as Schema from "effect/Schema"
-import * as SchemaGetter from "effect/SchemaGetter"
-import * as Bencode from "../core/Bencode.ts"
-import * as Infohash from "../core/Infohash.ts"
-import { PackageName } from "../core/PackageName.ts"
+import type { PackageName } from "../core/PackageName.ts"
 import * as PeerAddress from "../core/PeerAddress.ts"
-import { Version } from "../core/Version.ts"
+import * as Shape from "../core/Shape.ts"
 
 export const HASH_BYTES = 32
 /** A release is written once. */
@@ -26,68 +22,59 @@ const PIECE_HASH_BYTES = 20
 const PIECES_MAX = 16
 export const HINTS_MAX = 4
 
-const Hash = Bencode.bytesOfLength(HASH_BYTES)
-
-const lengthUpTo = (maximum: number) => Bencode.Integer.check(Schema.isBetween({ minimum: 1, maximum }))
-
-const inUnits = (unit: number, max: number) =>
-  Schema.Uint8Array.check(
-    Schema.makeFilter(
-      (bytes: Uint8Array) =>
-        (bytes.length > 0 && bytes.length % unit === 0 && bytes.length <= unit * max) ||
-        `1 to ${max} times ${unit} bytes`
-    )
-  )
+const hash = Shape.bytes(HASH_BYTES)
 
 const split = (bytes: Uint8Array): ReadonlyArray<Uint8Array> =>
   Array.from({ length: bytes.length / PeerAddress.COMPACT_BYTES }, (_, i) =>
     bytes.subarray(i * PeerAddress.COMPACT_BYTES, (i + 1) * PeerAddress.COMPACT_BYTES)
   )
 
-/** Compact peers (BEP 23) ↔ addresses. Port 0 is refused: what cannot be dialled would be a second spelling of nothing. */
-const Hints = inUnits(PeerAddress.COMPACT_BYTES, HINTS_MAX).pipe(
-  Schema.check(
-    Schema.makeFilter(
-      (bytes: Uint8Array) =>
-        split(bytes).every((compact) => Option.isSome(PeerAddress.fromCompact(compact))) || "addresses with a port"
-    )
-  ),
-  Schema.decodeTo(Schema.Array(PeerAddress.PeerAddress), {
-    decode: SchemaGetter.transform((bytes: Uint8Array) =>
-      split(bytes).flatMap((compact) => Option.toArray(PeerAddress.fromCompact(compact)))
-    ),
-    encode: SchemaGetter.transform((peers: ReadonlyArray<PeerAddress.PeerAddress>) =>
-      Uint8Array.from(peers.flatMap((peer) => [...PeerAddress.toCompact(peer)]))
-    )
-  })
-)
+const isPeers = (value: unknown): value is ReadonlyArray<PeerAddress.PeerAddress> =>
+  Array.isArray(value) && value.every((each) => each instanceof PeerAddress.PeerAddress)
 
-/** The fields of a release without its name, as both records carry them. */
-export const Fields = {
-  v: Bencode.Utf8.pipe(Schema.decodeTo(Version)),
+/** Compact peers (BEP 23) ↔ addresses. Port 0 is refused: what cannot be dialled would be a second spelling of nothing. */
+const hints = Shape.mapped(Shape.units(PeerAddress.COMPACT_BYTES, HINTS_MAX), {
+  expected: "addresses with a port",
+  is: isPeers,
+  decode: (bytes) => Option.getOrUndefined(Option.all(split(bytes).map(PeerAddress.fromCompact))),
+  encode: (peers) => Uint8Array.from(peers.flatMap((peer) => [...PeerAddress.toCompact(peer)]))
+})
+
+const fields = {
+  v: Shape.version,
   /** SHA-256 of manifest.json. */
-  m: Hash,
+  m: hash,
   /** SHA-256 of the tarball. */
-  h: Hash,
-  ih: Infohash.Infohash,
+  h: hash,
+  ih: Shape.infohash,
   /** Bytes: manifest.json, tarball. */
-  s: Schema.Tuple([lengthUpTo(MANIFEST_MAX_BYTES), lengthUpTo(TARBALL_MAX_BYTES)]),
-  p: Schema.optionalKey(inUnits(PIECE_HASH_BYTES, PIECES_MAX)),
-  x: Schema.optionalKey(Hints),
+  s: Shape.tuple([Shape.integer(1, MANIFEST_MAX_BYTES), Shape.integer(1, TARBALL_MAX_BYTES)]),
+  p: Shape.optional(Shape.units(PIECE_HASH_BYTES, PIECES_MAX)),
+  x: Shape.optional(hints),
   /** When it was published, Unix milliseconds, by the publisher's clock. */
-  t: Bencode.Integer
+  t: Shape.integer()
 }
 
-export const Inlined = Schema.Struct(Fields)
-export type Inlined = typeof Inlined.Type
+/** A release without its name, as the package record inlines it. */
+export const inlinedShape = Shape.dictionary(fields)
+export type Inlined = Shape.Type<typeof inlinedShape>
 
-export const Release = Schema.Struct({ n: Bencode.Utf8.pipe(Schema.decodeTo(PackageName)), ...Fields })
+export const shape = Shape.dictionary({ n: Shape.packageName, ...fields })
 
 /** Field names are those of the wire (`docs/spec/records.md`); hashes are bytes, `t` is in ms. */
-export type Release = typeof Release.Type
+export type Release = Shape.Type<typeof shape>
+
+/** For schemas over bencode values, such as `Bencode.fromBytes` takes. */
+export const Release = Shape.valueCodec(shape)
 
 /** Bytes of a record's value ↔ release. */
-export const codec = Bencode.fromBytes(Release)
+export const codec = Shape.codec(shape)
+
+/** The release that `bytes` spell, or what is wrong with them. */
+export const decode = Shape.decoder(shape)
+
+/** Throws `RangeError` for a field out of its range. */
+export const encode = Shape.encoder(shape)
 
 export const inline = ({ n: _, ...fields }: Release): Inlined => fields
 

@@ -2,21 +2,24 @@
  * From a resolved release to verified bytes in the package store.
  *
  * Pieces are checked as they arrive; then manifest.json and the tarball against the hashes that the
- * publisher signed. Only then is the release committed. What fails a check is thrown away.
+ * publisher signed. Only then is the release committed. What fails a check is thrown away, and not
+ * fetched again for a while.
  */
+import * as Clock from "effect/Clock"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Hex from "effect/encoding/Hex"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
-import { ExitCode } from "../core/Errors.ts"
+import { ExitCode, explain } from "../core/Errors.ts"
 import { Hasher } from "../core/Hasher.ts"
 import * as PublicKey from "../core/PublicKey.ts"
+import type { Choice } from "../registry/DependencyGraph.ts"
 import * as Manifest from "../registry/Manifest.ts"
 import { Equivocation, RegistryError } from "../registry/RegistryError.ts"
 import { sameContent } from "../registry/Release.ts"
-import type { Resolution } from "../registry/Resolve.ts"
+import { Blacklist, BLACKLIST_TTL_MS, Blacklisted } from "./Blacklist.ts"
 import type { Content, StorageFailed } from "./Content.ts"
 import { PackageStore, type StoredRelease } from "./PackageStore.ts"
 import { type Progress, Swarm } from "./Swarm.ts"
@@ -42,7 +45,12 @@ export interface Options {
   /** Overall limit for the download. */
   readonly timeout: Duration.Input
   readonly onProgress?: ((progress: Progress) => Effect.Effect<void>) | undefined
+  /** Whether to fetch what was refused a while ago, too. */
+  readonly ignoreBlacklist?: boolean | undefined
 }
+
+/** What the publisher answers for: the same bytes would fail again, whoever sends them. */
+const REFUSALS: ReadonlySet<string | undefined> = new Set(["TamperedTarball", "InvalidManifest", "InvalidTorrent"])
 
 export interface Fetched extends StoredRelease {
   readonly manifest: Manifest.Manifest
@@ -78,15 +86,33 @@ export const verifyContent = Effect.fnUntraced(function* (content: Content, stor
   return manifest
 })
 
+const failIfBlacklisted = Effect.fnUntraced(function* ({ publisher, release }: Choice) {
+  const blacklist = yield* Blacklist
+  // Without the list a bad release is only downloaded once more.
+  const entry = Option.getOrUndefined(
+    yield* blacklist.find(release.ih, publisher).pipe(Effect.orElseSucceed(() => Option.none()))
+  )
+  if (entry === undefined) return
+  const { reason, until } = entry
+  return yield* new Blacklisted({ package: `${release.n}@${release.v}`, reason, until })
+})
+
+/** Blacklists a release whose content its publisher signed wrongly. */
+const blacklistRefused = Effect.fnUntraced(function* ({ publisher, release }: Choice, error: unknown) {
+  const explained = explain(error)
+  if (explained === undefined || !REFUSALS.has(explained._tag)) return
+  const blacklist = yield* Blacklist
+  const until = (yield* Clock.currentTimeMillis) + BLACKLIST_TTL_MS
+  yield* Effect.ignore(blacklist.add({ infohash: release.ih, publisher, reason: explained.message, until }))
+})
+
 /**
  * The stored release, downloaded if need be. Where another release of that version by the same
  * publisher is stored already, neither is to be trusted: `Equivocation`, and the first one stays.
+ * What was refused within the last {@link BLACKLIST_TTL_MS} is refused at once: `Blacklisted`.
  */
-export const fetchRelease = Effect.fn("FetchRelease.fetchRelease")(function* (
-  resolution: Resolution,
-  options: Options
-) {
-  const { publisher, release } = resolution
+export const fetchRelease = Effect.fn("FetchRelease.fetchRelease")(function* (choice: Choice, options: Options) {
+  const { publisher, release } = choice
   const store = yield* PackageStore
   const swarm = yield* Swarm
   yield* store.reserve(release.ih)
@@ -109,18 +135,23 @@ export const fetchRelease = Effect.fn("FetchRelease.fetchRelease")(function* (
     if (Option.isSome(intact)) return intact.value
   }
 
-  const torrent = yield* swarm.download({
-    infohash: release.ih,
-    torrent: yield* Torrent.fromRelease(release),
-    hints: release.x,
-    open: store.stage,
-    timeout: options.timeout,
-    onProgress: options.onProgress
-  })
-  const stored: StoredRelease = { publisher, release, torrent }
-  const result = yield* verified(stored, store.stage(torrent)).pipe(
-    Effect.tapError(() => Effect.ignore(store.discard(torrent)))
-  )
-  yield* store.commit(stored)
+  if (options.ignoreBlacklist !== true) yield* failIfBlacklisted(choice)
+  const result = yield* Effect.gen(function* () {
+    const torrent = yield* swarm.download({
+      infohash: release.ih,
+      torrent: yield* Torrent.fromRelease(release),
+      hints: release.x,
+      open: store.stage,
+      timeout: options.timeout,
+      onProgress: options.onProgress
+    })
+    return yield* verified({ publisher, release, torrent }, store.stage(torrent)).pipe(
+      Effect.tapError(() => Effect.ignore(store.discard(torrent)))
+    )
+  }).pipe(Effect.tapError((error) => blacklistRefused(choice, error)))
+  yield* store.commit(result)
+  if (options.ignoreBlacklist === true) {
+    yield* Effect.ignore((yield* Blacklist).remove(release.ih, publisher))
+  }
   return result
 }, Effect.scoped)

@@ -2,8 +2,10 @@
  * From a packed package to a published release: manifest → torrent → store → seed → records.
  *
  * Nothing is announced before it is stored and seeded. Everything is derived from the tarball, the
- * key and the release's date, so that publishing the same package again gives the same release.
+ * key and the release's date, so that publishing the same package again gives the same release, also
+ * after it was cut off: its date is noted before anything else is done.
  */
+import * as Bytes from "effect/Bytes"
 import * as Clock from "effect/Clock"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
@@ -20,9 +22,12 @@ import type { PackageName } from "../core/PackageName.ts"
 import * as PublicKey from "../core/PublicKey.ts"
 import type { Version } from "../core/Version.ts"
 import * as Manifest from "../registry/Manifest.ts"
+import * as PublicationLog from "../registry/PublicationLog.ts"
 import * as Publish from "../registry/Publish.ts"
+import * as Rehearsal from "../registry/Rehearsal.ts"
 import { MANIFEST_MAX_BYTES, type Release, TARBALL_MAX_BYTES } from "../registry/Release.ts"
-import { releaseOf } from "../registry/Resolve.ts"
+import { PublisherRevoked, RegistryError } from "../registry/RegistryError.ts"
+import * as Revocation from "../trust/Revocation.ts"
 import { verifyContent } from "./FetchRelease.ts"
 import { PackageStore, type StoredRelease } from "./PackageStore.ts"
 import * as PieceHasher from "./PieceHasher.ts"
@@ -60,6 +65,7 @@ const digest = Effect.fnUntraced(function* (algorithm: "sha256" | "sha512", byte
 const manifestOf = Effect.fnUntraced(function* (
   packed: PackedPackage,
   publisher: PublicKey.PublicKey,
+  tarballHash: Uint8Array,
   timestamp: number
 ) {
   const manifest: Manifest.Manifest = {
@@ -69,7 +75,7 @@ const manifestOf = Effect.fnUntraced(function* (
     version: packed.version,
     publisher: PublicKey.toBase64(publisher),
     tarball: {
-      sha256: Hex.encode(yield* digest("sha256", packed.tarball)),
+      sha256: Hex.encode(tarballHash),
       sha512: `sha512-${Base64.encode(yield* digest("sha512", packed.tarball))}`,
       size: packed.tarball.length
     },
@@ -107,26 +113,88 @@ const refuseTooLarge = (packed: PackedPackage, manifest: Uint8Array): Effect.Eff
   return Effect.fail(new PackageTooLarge({ package: `${packed.name}@${packed.version}`, problem }))
 }
 
-/** What would be published: nothing is written and nobody is told. Fails with `VersionExists` where that would be refused. */
+/**
+ * When the release is dated. Its manifest carries the date, so a version that is out, stored or noted
+ * already must keep it: another date would be other content.
+ */
+const dateOf = Effect.fnUntraced(function* (
+  publisher: PublicKey.PublicKey,
+  { name, version }: PackedPackage,
+  tarballHash: Uint8Array,
+  earlier: Publish.Earlier
+) {
+  if (earlier.release !== undefined) return earlier.release.t
+  const isSame = (release: Release) => Bytes.Equivalence(release.h, tarballHash)
+  const log = yield* PublicationLog.current
+  const noted = yield* log
+    .find(publisher, name, version)
+    .pipe(Effect.mapError((reason) => new RegistryError({ reason })))
+  if (Option.isSome(noted) && isSame(noted.value.release)) return noted.value.release.t
+  const stored = yield* (yield* PackageStore).find(publisher, name, version)
+  if (Option.isSome(stored) && isSame(stored.value.release)) return stored.value.release.t
+  return yield* Clock.currentTimeMillis
+})
+
+/** A release that the package lists, that nobody can be asked about any more, and that is in the own store, is known from there. */
+const withStored = Effect.fnUntraced(function* (
+  publisher: PublicKey.PublicKey,
+  { name, version }: PackedPackage,
+  earlier: Publish.Earlier
+) {
+  if (!earlier.isListed || earlier.release !== undefined) return earlier
+  const stored = yield* (yield* PackageStore).find(publisher, name, version)
+  return Option.match(stored, {
+    onNone: () => earlier,
+    onSome: ({ release }): Publish.Earlier => ({ ...earlier, release })
+  })
+})
+
+/** What a revoked key signs is refused by everybody: better to hear it here. */
+const refuseRevoked = Effect.fnUntraced(function* (publicKey: PublicKey.PublicKey, name: PackageName) {
+  const { revoked } = yield* Revocation.find(publicKey)
+  if (Option.isNone(revoked)) return
+  const { reason: because, successor } = revoked.value
+  return yield* new RegistryError({
+    reason: new PublisherRevoked({
+      package: name,
+      publisher: PublicKey.toBase64(publicKey),
+      because,
+      ...(successor === undefined ? {} : { successor: PublicKey.toBase64(successor) })
+    })
+  })
+})
+
+/**
+ * What would be published: nothing is announced and nobody is told. Fails with `VersionExists` where that would be
+ * refused, and with `PublisherRevoked`.
+ */
 export const prepare = Effect.fn("PublishPackage.prepare")(function* (keyPair: KeyPair, packed: PackedPackage) {
-  const earlier = yield* releaseOf(keyPair.publicKey, packed.name, packed.version)
-  const timestamp = Option.isSome(earlier) ? earlier.value.value.t : yield* Clock.currentTimeMillis
-  const manifest = yield* manifestOf(packed, keyPair.publicKey, timestamp)
+  const { publicKey } = keyPair
+  yield* refuseRevoked(publicKey, packed.name)
+  const found = yield* Publish.earlierOf(publicKey, packed.name, packed.version)
+  const earlier = yield* withStored(publicKey, packed, found)
+  const tarballHash = yield* digest("sha256", packed.tarball)
+  const timestamp = yield* dateOf(publicKey, packed, tarballHash, earlier)
+  const manifest = yield* manifestOf(packed, publicKey, tarballHash, timestamp)
   yield* refuseTooLarge(packed, manifest)
   const torrent = yield* torrentOf(packed, manifest)
   const release: Release = {
     n: packed.name,
     v: packed.version,
     m: sha256(manifest),
-    h: yield* digest("sha256", packed.tarball),
+    h: tarballHash,
     ih: torrent.infohash,
     s: [manifest.length, packed.tarball.length],
     ...(Torrent.pieceCount(torrent) <= Torrent.PIECES_INLINE_MAX ? { p: torrent.pieces } : {}),
     t: timestamp
   }
   yield* Publish.refuseOther(earlier, release)
-  return { manifest, torrent, release }
+  return { manifest, torrent, release, earlier }
 })
+
+export interface Published extends StoredRelease {
+  readonly publication: Publish.Publication
+}
 
 /**
  * Stores, seeds and publishes. The package is seeded until the scope closes, and its records are
@@ -134,15 +202,36 @@ export const prepare = Effect.fn("PublishPackage.prepare")(function* (keyPair: K
  */
 export const publishPackage = Effect.fn("PublishPackage.publishPackage")(function* (
   keyPair: KeyPair,
-  packed: PackedPackage
+  packed: PackedPackage,
+  options?: Pick<Publish.Options, "onStep">
 ) {
-  const { manifest, release, torrent } = yield* prepare(keyPair, packed)
-  const stored: StoredRelease = { publisher: keyPair.publicKey, release, torrent }
-  const content = yield* keep(stored, manifest, packed.tarball)
+  const { publicKey } = keyPair
+  const { earlier, manifest, release, torrent } = yield* prepare(keyPair, packed)
+  const stored: StoredRelease = { publisher: publicKey, release, torrent }
+  const draft = yield* Publish.begin(publicKey, release)
+  const step = yield* Publish.stepper(draft, options?.onStep)
+  yield* step("prepared", Effect.void)
+  const content = yield* step("stored", keep(stored, manifest, packed.tarball))
   const swarm = yield* Swarm
-  yield* swarm.seed(torrent, content)
-  const publication = yield* Publish.publish(keyPair, release)
-  return { ...stored, release: publication.release }
+  yield* step("seeded", swarm.seed(torrent, content))
+  const publication = yield* Publish.publish(keyPair, release, { ...options, earlier })
+  return {
+    ...stored,
+    release: publication.release,
+    publication: { ...publication, resumed: draft.done }
+  } satisfies Published
+})
+
+/** What {@link publishPackage} would write into the network. Nothing is written anywhere; fails as publishing would. */
+export const planPackage = Effect.fn("PublishPackage.planPackage")(function* (keyPair: KeyPair, packed: PackedPackage) {
+  const rehearsed = Effect.gen(function* () {
+    const { earlier, release, torrent } = yield* prepare(keyPair, packed)
+    return { torrent, publication: yield* Publish.publish(keyPair, release, { earlier }) }
+  })
+  const { plan, result } = yield* Rehearsal.run(rehearsed)
+  const { publication, torrent } = result
+  const stored: StoredRelease = { publisher: keyPair.publicKey, release: publication.release, torrent }
+  return { ...stored, records: Publish.describe(keyPair.publicKey, publication, plan) }
 })
 
 /** The content in the store, written anew where it is missing, differs or was damaged. */

@@ -129,13 +129,13 @@ export const make = (shape: Shape): Torrent => {
 }
 
 /** A directory name that `directoryName` can have made: no separators, no dots in front, no control characters. */
-const safeName = /^[A-Za-z0-9_~][A-Za-z0-9._~+!'()*-]*$/
+const safeName = /^[A-Za-z0-9_~-][A-Za-z0-9._~+!'()*-]*$/
 
 /** Reads an info dictionary from a peer. Anything but the exact shape that {@link make} gives is refused. */
 export const fromInfo = Effect.fnUntraced(function* (info: Uint8Array, infohashHex: string) {
   const refuse = (problem: string) => new InvalidTorrent({ infohash: infohashHex, problem })
   if (info.length > INFO_MAX_BYTES) return yield* refuse(`its info dictionary has ${info.length} bytes`)
-  const decoded = yield* decodeInfo(info).pipe(Effect.mapError((error) => refuse(error.message)))
+  const decoded = yield* decodeInfo(info).pipe(Effect.mapError((error) => refuse(error.message.split("\n")[0]!)))
   const [manifest, tarball, ...others] = decoded.files
   if (manifest === undefined || tarball === undefined || others.length > 0) return yield* refuse("it has not two files")
   if (!safeName.test(decoded.name)) return yield* refuse("its directory has an unsafe name")

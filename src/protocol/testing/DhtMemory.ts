@@ -8,11 +8,17 @@ import * as Effect from "effect/Effect"
 import * as Hex from "effect/encoding/Hex"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import * as Result from "effect/Result"
 import { Ed25519 } from "../core/Ed25519.ts"
 import * as PeerAddress from "../core/PeerAddress.ts"
-import { Dht } from "../dht/Dht.ts"
+import type { PublicKey } from "../core/PublicKey.ts"
+import { type Answer, Dht } from "../dht/Dht.ts"
 import { CasConflict, DhtError, PutRefused, StaleSeq } from "../dht/DhtError.ts"
+import type { Salt } from "../dht/KeyString.ts"
 import * as Record from "../dht/Record.ts"
+
+/** The one node that answers, as evidence names it. */
+const RESPONDER = "memory"
 
 /** What the network holds. Tests may look into it and tamper with it: items are verified when they are read. */
 export interface Network {
@@ -32,21 +38,34 @@ export const layerOn = (network: Network, options?: { readonly host?: string }):
     Effect.gen(function* () {
       const ed25519 = yield* Ed25519
       const host = options?.host ?? "127.0.0.1"
-      const verify = (item: Record.Item) =>
-        Record.verify(item, Hex.encode(Record.targetOf(item.publicKey, item.salt))).pipe(
-          Effect.provideService(Ed25519, ed25519)
+      const get = (publicKey: PublicKey, salt: Salt) =>
+        Effect.sync(() => {
+          const target = Hex.encode(Record.targetOf(publicKey, salt))
+          const item = network.items.get(target)
+          return item === undefined
+            ? Option.none<Record.Record>()
+            : Result.getSuccess(Record.verifyWith(ed25519, { ...item, publicKey, salt }, target))
+        })
+      const getImmutable = (target: Record.Target) =>
+        Effect.sync(() =>
+          Option.filter(Option.fromUndefinedOr(network.immutable.get(Hex.encode(target))), (value) =>
+            Bytes.Equivalence(Record.immutableTargetOf(value), target)
+          )
         )
+      const answer = <A>(value: Option.Option<A>): Answer<A> => ({
+        value,
+        responders: Option.isSome(value) ? [RESPONDER] : []
+      })
 
       return Dht.of({
-        get: Effect.fnUntraced(function* (publicKey, salt) {
-          const item = network.items.get(Hex.encode(Record.targetOf(publicKey, salt)))
-          if (item === undefined) return Option.none()
-          return yield* Effect.option(verify({ ...item, publicKey, salt }))
-        }),
+        lookup: (publicKey, salt) => Effect.map(get(publicKey, salt), answer),
+        get,
+        lookupImmutable: (target) => Effect.map(getImmutable(target), answer),
         put: Effect.fnUntraced(function* (record, options) {
           const target = Record.targetOf(record.publicKey, record.salt)
           const key = Hex.encode(target)
-          yield* verify(record).pipe(Effect.mapError((reason) => new DhtError({ reason })))
+          const verified = Record.verifyWith(ed25519, record, key)
+          if (Result.isFailure(verified)) return yield* fail(verified.failure)
           const stored = network.items.get(key)
           if (stored !== undefined) {
             if (options?.cas !== undefined && stored.seq !== options.cas) {
@@ -58,7 +77,7 @@ export const layerOn = (network: Network, options?: { readonly host?: string }):
           network.items.set(key, record)
           return { target, acks: 1 }
         }),
-        getImmutable: (target) => Effect.sync(() => Option.fromUndefinedOr(network.immutable.get(Hex.encode(target)))),
+        getImmutable,
         putImmutable: Effect.fnUntraced(function* (value) {
           const target = Record.immutableTargetOf(value)
           if (value.length > Record.VALUE_MAX_BYTES) {

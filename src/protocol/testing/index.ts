@@ -5,36 +5,60 @@
 import * as Layer from "effect/Layer"
 import { Ed25519 } from "../core/Ed25519.ts"
 import { Hasher } from "../core/Hasher.ts"
+import { PageStore } from "../dht/PageStore.ts"
 import { RecordStore } from "../dht/RecordStore.ts"
 import { Observations } from "../registry/Observations.ts"
+import { Proofs } from "../registry/Proofs.ts"
+import { PublicationLog } from "../registry/PublicationLog.ts"
+import { Seeders } from "../registry/Seeders.ts"
+import { Blacklist } from "../swarm/Blacklist.ts"
+import * as Trust from "../trust/Trust.ts"
+import { TrustBook } from "../trust/TrustBook.ts"
 import * as DhtMemory from "./DhtMemory.ts"
 import * as KeystoreMemory from "./KeystoreMemory.ts"
 import * as PackageStoreMemory from "./PackageStoreMemory.ts"
 import * as SwarmMemory from "./SwarmMemory.ts"
+import * as TopicPeersMemory from "./TopicPeersMemory.ts"
 
-export { DhtMemory, KeystoreMemory, PackageStoreMemory, SwarmMemory }
+export { DhtMemory, KeystoreMemory, PackageStoreMemory, SwarmMemory, TopicPeersMemory }
 
 /** A network in memory that any number of hosts can join. */
 export interface Network {
   readonly dht: DhtMemory.Network
   readonly swarm: SwarmMemory.Network
+  readonly topics: TopicPeersMemory.Network
 }
 
-export const network = (): Network => ({ dht: DhtMemory.make(), swarm: SwarmMemory.make() })
+export const network = (): Network => ({
+  dht: DhtMemory.make(),
+  swarm: SwarmMemory.make(),
+  topics: TopicPeersMemory.make()
+})
+
+const stores = Layer.suspend(() =>
+  Layer.mergeAll(
+    Layer.fresh(PackageStoreMemory.layer),
+    Layer.fresh(RecordStore.layerMemory),
+    Layer.fresh(PageStore.layerMemory),
+    Layer.fresh(Observations.layerMemory),
+    Layer.fresh(Proofs.layerMemory),
+    Layer.fresh(PublicationLog.layerMemory),
+    Layer.fresh(TrustBook.layerMemory),
+    Layer.fresh(Blacklist.layerMemory)
+  )
+)
 
 /** All services of one host on the network, with empty stores. `host` is its IPv4 address there. */
 export const host = (network: Network, options: { readonly host: string; readonly port?: number }) =>
-  Layer.mergeAll(KeystoreMemory.layer, SwarmMemory.layerOn(network.swarm, { port: 6881, ...options })).pipe(
-    Layer.provideMerge(DhtMemory.layerOn(network.dht, options)),
-    Layer.provideMerge(
-      Layer.mergeAll(
-        Ed25519.layerNoble,
-        Hasher.layerNoble,
-        Layer.fresh(PackageStoreMemory.layer),
-        Layer.fresh(RecordStore.layerMemory),
-        Layer.fresh(Observations.layerMemory)
-      )
-    )
+  Layer.mergeAll(
+    KeystoreMemory.layer,
+    SwarmMemory.layerOn(network.swarm, { port: 6881, ...options }),
+    Layer.fresh(Trust.layer),
+    Layer.fresh(Seeders.layerDht),
+    Layer.fresh(TopicPeersMemory.layerOn(network.topics))
+  ).pipe(
+    Layer.provideMerge(Layer.fresh(DhtMemory.layerOn(network.dht, options))),
+    Layer.provideMerge(Layer.mergeAll(Ed25519.layerNoble, Hasher.layerNoble, stores))
   )
 
 /** All services of a single host on a network of its own. */

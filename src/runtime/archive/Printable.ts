@@ -16,3 +16,6 @@ export const quoted = (text: string): string => {
   const shown = (cut ? chars.slice(0, MAX_QUOTED_CHARS) : chars).join("")
   return `"${shown.replace(UNPRINTABLE, (char) => `\\u{${char.codePointAt(0)!.toString(16)}}`)}${cut ? "…" : ""}"`
 }
+
+/** The text as one line without any character that a terminal would act on; each of them becomes U+FFFD. */
+export const plain = (text: string): string => text.replace(UNPRINTABLE, "\u{FFFD}")

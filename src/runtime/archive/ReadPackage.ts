@@ -67,12 +67,20 @@ const PackageJson = Schema.Struct({
   engines: Schema.optionalKey(Schema.Unknown),
   dependencies: Schema.optionalKey(Texts),
   optionalDependencies: Schema.optionalKey(Texts),
-  peerDependencies: Schema.optionalKey(Texts)
+  peerDependencies: Schema.optionalKey(Texts),
+  peerDependenciesMeta: Schema.optionalKey(Schema.Unknown),
+  os: Schema.optionalKey(Schema.Unknown),
+  cpu: Schema.optionalKey(Schema.Unknown)
 })
 type PackageJson = typeof PackageJson.Type
 
 const decodePackageJson = Schema.decodeUnknownEffect(Schema.fromJsonString(PackageJson))
 const decodeTexts = Schema.decodeUnknownOption(Texts)
+const decodePeersMeta = Schema.decodeUnknownOption(
+  Schema.Record(Schema.String, Schema.Struct({ optional: Schema.optionalKey(Schema.Boolean) }))
+)
+/** npm takes one text for a list of one. */
+const decodeList = Schema.decodeUnknownOption(Schema.Union([Schema.Array(Schema.String), Schema.String]))
 const decodeUrl = Schema.decodeUnknownOption(Schema.Struct({ url: Schema.String }))
 const decodeText = Schema.decodeUnknownOption(Schema.String)
 
@@ -90,7 +98,13 @@ const metadataOf = (json: PackageJson): PackedPackage["metadata"] => {
     ...(json.bin === undefined ? {} : { bin: typeof json.bin === "string" ? { [unscoped]: json.bin } : json.bin }),
     ...(json.dependencies === undefined ? {} : { dependencies: json.dependencies }),
     ...(json.optionalDependencies === undefined ? {} : { optionalDependencies: json.optionalDependencies }),
-    ...(json.peerDependencies === undefined ? {} : { peerDependencies: json.peerDependencies })
+    ...(json.peerDependencies === undefined ? {} : { peerDependencies: json.peerDependencies }),
+    ...Option.match(decodePeersMeta(json.peerDependenciesMeta), {
+      onNone: () => ({}),
+      onSome: (peerDependenciesMeta) => ({ peerDependenciesMeta })
+    }),
+    ...Option.match(decodeList(json.os), { onNone: () => ({}), onSome: (os) => ({ os: [os].flat() }) }),
+    ...Option.match(decodeList(json.cpu), { onNone: () => ({}), onSome: (cpu) => ({ cpu: [cpu].flat() }) })
   }
 }
 

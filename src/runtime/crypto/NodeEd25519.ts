@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { createPrivateKey, createPublicKey, type KeyObject, sign, verify } from "node:crypto"
 import { Ed25519, hasStrictForm, rememberingOpenSeeds, SEED_BYTES } from "../../protocol/core/Ed25519.ts"
+import * as Latin1 from "../../protocol/core/Latin1.ts"
 import type { PublicKey } from "../../protocol/core/PublicKey.ts"
 import { RecentMap } from "../../protocol/core/RecentMap.ts"
 
@@ -45,7 +46,7 @@ export const layer: Layer.Layer<Ed25519> = Layer.effect(
     // A flood of keys costs imports, not memory.
     const keys = new RecentMap<string, KeyObject>(CACHED_KEYS)
     const keyOf = (publicKey: Uint8Array): KeyObject =>
-      keys.getOrMake(String.fromCharCode(...publicKey), () => publicKeyObject(publicKey))
+      keys.getOrMake(Latin1.fromBytes(publicKey), () => publicKeyObject(publicKey))
     return Ed25519.of({
       sign: (message, seed) => new Uint8Array(sign(null, message, privateKeyObject(seed))),
       verify: (signature, message, publicKey) => {

@@ -9,7 +9,10 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import { Ed25519 } from "../../protocol/core/Ed25519.ts"
 import { DhtError, SocketFailed } from "../../protocol/dht/DhtError.ts"
+import krpc, { type Rpc } from "k-rpc"
 import * as GuardedSocket from "./GuardedSocket.ts"
+import { NODE_ID_BYTES } from "./KrpcMessage.ts"
+import { SilentNodes } from "./SilentNodes.ts"
 
 /** How long a node may take to answer one query, in ms. On today's Mainline most answers come within half of it. */
 export const QUERY_TIMEOUT_MS = 1000
@@ -31,6 +34,9 @@ export interface Options {
 
 export interface DhtNode {
   readonly client: Client
+  /** The same node's routing table and queries. */
+  readonly rpc: Rpc
+  readonly silent: SilentNodes
   readonly socket: GuardedSocket.GuardedSocket
   /** The address that was bound. */
   readonly host: string
@@ -43,25 +49,28 @@ const isWildcard = (host: string): boolean => host === "0.0.0.0"
 export const make = Effect.fnUntraced(function* (options: Options) {
   const ed25519 = yield* Ed25519
   const clock = yield* Clock.Clock
+  const now = () => clock.currentTimeMillisUnsafe()
   const socket = GuardedSocket.make({
     host: options.host,
     verify: ed25519.verify,
-    now: () => clock.currentTimeMillisUnsafe(),
+    now,
     readOnly: options.readOnly
   })
-  const client = yield* Effect.acquireRelease(
-    Effect.sync(
-      () =>
-        new Client({
-          socket,
-          verify: socket.verify,
-          bootstrap: options.bootstrap.length === 0 ? false : options.bootstrap,
-          timeout: options.queryTimeoutMs ?? QUERY_TIMEOUT_MS,
-          // A node that is asked for peers answers from its own store too, where it must have its own address.
-          ...(isWildcard(options.host) ? {} : { host: options.host })
-        })
-    ),
-    (client) => Effect.callback<void>((resume) => client.destroy(() => resume(Effect.void)))
+  const bootstrap = options.bootstrap.length === 0 ? false : options.bootstrap
+  const { client, rpc } = yield* Effect.acquireRelease(
+    Effect.sync(() => {
+      const timeout = options.queryTimeoutMs ?? QUERY_TIMEOUT_MS
+      const rpc = krpc({ idLength: NODE_ID_BYTES, socket, bootstrap, timeout })
+      const client = new Client({
+        krpc: rpc,
+        verify: socket.verify,
+        bootstrap,
+        // A node that is asked for peers answers from its own store too, where it must have its own address.
+        ...(isWildcard(options.host) ? {} : { host: options.host })
+      })
+      return { client, rpc }
+    }),
+    ({ client }) => Effect.callback<void>((resume) => client.destroy(() => resume(Effect.void)))
   )
   yield* Effect.callback<void, DhtError>((resume) => {
     const onError = (error: Error) => {
@@ -73,7 +82,14 @@ export const make = Effect.fnUntraced(function* (options: Options) {
     socket.on("error", onError)
     client.listen(options.port, options.host, () => resume(Effect.void))
   })
-  return { client, socket, host: options.host, port: client.address().port } satisfies DhtNode
+  return {
+    client,
+    rpc,
+    silent: new SilentNodes(now),
+    socket,
+    host: options.host,
+    port: client.address().port
+  } satisfies DhtNode
 })
 
 /** Waits until the node has looked for its neighbours; with unreachable bootstrap nodes that takes a query timeout. */

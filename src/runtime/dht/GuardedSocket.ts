@@ -12,12 +12,12 @@ import { EventEmitter } from "node:events"
 import type { AddressInfo } from "node:net"
 import { isIPv4 } from "node:net"
 import { KrpcAnswers } from "./KrpcAnswers.ts"
+import * as VerifiedSignatures from "../../protocol/core/VerifiedSignatures.ts"
 import * as KrpcGuard from "./KrpcGuard.ts"
 import { encode, encodeFailure, ErrorCode, type Failure, type Query, type Response } from "./KrpcMessage.ts"
 import type { Ignored } from "./KrpcReply.ts"
 import { type Admission, defaultRateLimits, KrpcSenders, type RateLimits } from "./KrpcSenders.ts"
 import { KrpcTransactions, peerName } from "./KrpcTransactions.ts"
-import * as SignatureCache from "./SignatureCache.ts"
 
 /** What the counters count: why a datagram was dropped, answered or changed, and what else went wrong. */
 export type Reason =
@@ -34,11 +34,14 @@ export type Reason =
   | "send-failed"
   | "socket-error"
 
+/** Records under way at one time: a look-up brings the same one from some twenty nodes. An entry holds at most 1.2 KB. */
+const VERDICTS_MAX = 256
+
 export interface Options {
   /** The IPv4 address to bind; `0.0.0.0` only where every interface is meant. */
   readonly host: string
   /** Checks Ed25519 signatures; asked once for each record on its way, and only after its token was found good. */
-  readonly verify: SignatureCache.Verify
+  readonly verify: VerifiedSignatures.Verify
   /** Milliseconds; need not be the time of day. */
   readonly now: () => number
   readonly limits?: Partial<RateLimits> | undefined
@@ -73,7 +76,7 @@ export class GuardedSocket extends EventEmitter<Events> {
   readonly #transactions: KrpcTransactions
   readonly #senders: KrpcSenders
   readonly #options: Options
-  readonly #verify: SignatureCache.Verify
+  readonly #verify: VerifiedSignatures.Verify
   #exchange: Exchange | undefined
   /** An unbound `dgram` socket binds every interface when it sends: so we must know. */
   #binding: "none" | "pending" | "bound" | "failed" = "none"
@@ -83,7 +86,7 @@ export class GuardedSocket extends EventEmitter<Events> {
     super()
     if (!isIPv4(options.host)) throw new TypeError(`A DHT socket needs an IPv4 address to bind, not "${options.host}"`)
     this.#options = options
-    this.#verify = SignatureCache.make(options.verify)
+    this.#verify = VerifiedSignatures.remembering(options.verify, VERDICTS_MAX)
     this.#transactions = new KrpcTransactions({
       now: options.now,
       randomBytes: options.randomBytes ?? randomBytes,
@@ -119,7 +122,7 @@ export class GuardedSocket extends EventEmitter<Events> {
   }
 
   /** The library's `verify` option. A bad signature in a `put` is then answered with error 206 (BEP 44). */
-  readonly verify: SignatureCache.Verify = (signature, message, publicKey) => {
+  readonly verify: VerifiedSignatures.Verify = (signature, message, publicKey) => {
     let valid = false
     try {
       valid = this.#verify(signature, message, publicKey)

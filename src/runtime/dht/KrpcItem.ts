@@ -10,6 +10,12 @@ import { ErrorCode, isBytes, isBytesOfLength, isDictionary, isList } from "./Krp
 /** Of the *bencoded* value, as libtorrent counts (BEP 44: "must be less than 1000 bytes"). */
 export const VALUE_MAX_BYTES = 1_000
 
+/**
+ * Of a bencoded and signed value in a reply: bittorrent-dht counts the bytes of a string without its prefix, and stores up
+ * to 1,000. What is longer than ours may be is no record, but that it is there may have to be known.
+ */
+const SIGNED_REPLY_VALUE_MAX_BYTES = 1_005
+
 /** BEP 44 "Mutable items". */
 export const SALT_MAX_BYTES = 64
 
@@ -100,8 +106,10 @@ export const replyItem = (
     if (k !== undefined || sig !== undefined) return undefined
     return seq === undefined ? {} : isSequence(seq) ? { seq } : undefined
   }
-  if (!isCarriable(v) || encodedLength(v) > VALUE_MAX_BYTES || !isCanonical(v, root, datagram)) return undefined
-  if (k === undefined && sig === undefined) return { v }
+  const isSigned = k !== undefined || sig !== undefined
+  const limit = isSigned ? SIGNED_REPLY_VALUE_MAX_BYTES : VALUE_MAX_BYTES
+  if (!isCarriable(v) || encodedLength(v) > limit || !isCanonical(v, root, datagram)) return undefined
+  if (!isSigned) return { v }
   return isBytesOfLength(k, PUBLIC_KEY_BYTES) &&
     isBytesOfLength(sig, SIGNATURE_BYTES) &&
     isSequence(seq) &&

@@ -1,9 +1,9 @@
 /**
- * `Dht` on the BitTorrent Mainline DHT, by bittorrent-dht over UDP.
+ * `Dht` on the BitTorrent Mainline DHT, over UDP.
  *
- * Reads ask the network and never the own copy, which may be stale. Writes look the target up
- * first, unless that was done a moment ago: the library would otherwise write to a remembered,
- * possibly empty table, and we would not know whether the network holds something newer.
+ * Reads ask the network and never the own copy, which may be stale. Writes go to the nodes that a
+ * look-up of the target ended with, so that it is known whether the network holds something newer,
+ * and who holds what: BEP 44 nodes refuse a record that they have already.
  */
 import * as Bytes from "effect/Bytes"
 import * as Clock from "effect/Clock"
@@ -15,166 +15,190 @@ import { Ed25519 } from "../../protocol/core/Ed25519.ts"
 import type { Infohash } from "../../protocol/core/Infohash.ts"
 import * as PeerAddress from "../../protocol/core/PeerAddress.ts"
 import type { PublicKey } from "../../protocol/core/PublicKey.ts"
-import { RecentMap } from "../../protocol/core/RecentMap.ts"
-import { Dht, type PutReceipt } from "../../protocol/dht/Dht.ts"
-import { CasConflict, DhtError, InvalidReply, NoNodes, PutRefused, StaleSeq } from "../../protocol/dht/DhtError.ts"
+import { type Answer, Dht, type PutReceipt, RIVALS_MAX } from "../../protocol/dht/Dht.ts"
+import { CasConflict, DhtError, NoNodes, PutRefused, StaleSeq } from "../../protocol/dht/DhtError.ts"
 import type { Salt } from "../../protocol/dht/KeyString.ts"
 import * as Record from "../../protocol/dht/Record.ts"
-import type { Item, PutImmutable, PutMutable, QueryError } from "bittorrent-dht"
 import * as DhtNode from "./DhtNode.ts"
-
-/** How long the nodes and tokens of a look-up serve for writes, in ms. Nodes honour tokens for at least five minutes. */
-const LOOKUP_FRESH_MS = 60_000
-
-/** Look-ups remembered for writes. */
-const LOOKUPS_MAX = 512
-
-/** KRPC error codes of BEP 44. */
-const CAS_MISMATCH = 301
-const SEQ_NOT_NEWER = 302
+import * as HeardRecords from "./HeardRecords.ts"
+import * as NodeSearch from "./NodeSearch.ts"
+import { type Place, Places } from "./Places.ts"
+import * as PutRound from "./PutRound.ts"
 
 const asBuffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 
 const fail = (reason: DhtError["reason"]) => Effect.fail(new DhtError({ reason }))
 
-/** Bytes of their own: what the library hands out are views into datagrams. */
-const owned = (bytes: Uint8Array): Uint8Array => Uint8Array.from(bytes)
-
-interface Seen {
-  readonly at: number
-  readonly record: Option.Option<Record.Record>
+/** A place of a mutable item, with the valid records that are there, newest first. */
+interface RecordPlace extends Place {
+  readonly heard: ReadonlyArray<HeardRecords.Heard>
+  readonly isForeign: boolean
 }
 
+const NOBODY: ReadonlySet<string> = new Set()
+
+/** What is there beside the newest record under the same sequence number. */
+const rivalsOf = ({ heard: [newest, ...others] }: RecordPlace): ReadonlyArray<Record.Record> =>
+  others
+    .filter(({ record }) => record.seq === newest?.record.seq)
+    .slice(0, RIVALS_MAX)
+    .map(({ record }) => record)
+
 const fromNode = (node: DhtNode.DhtNode, options: DhtNode.Options, ed25519: Ed25519["Service"]): Dht["Service"] => {
-  const { client } = node
-  const lookups = new RecentMap<string, Seen>(LOOKUPS_MAX)
+  const { client, rpc } = node
+  const records = new Places<RecordPlace>()
+  const items = new Places<Place>()
 
   const failWithoutNodes = Effect.suspend(() =>
     client.nodes.count() === 0 ? fail(new NoNodes({ bootstrap: options.bootstrap })) : Effect.void
   )
 
-  const ask = (target: Record.Target, salt?: Uint8Array) =>
-    Effect.callback<Option.Option<Item>, DhtError>((resume) => {
-      client.get(target, { cache: false, ...(salt === undefined ? {} : { salt }) }, (error, item) => {
-        if (error === null || error === undefined) return resume(Effect.succeed(Option.fromNullishOr(item)))
-        resume(fail(new InvalidReply({ target: Hex.encode(target), problem: error.message })))
-      })
-    })
-
-  const toRecord = (item: Item, publicKey: PublicKey, salt: Salt, key: string) =>
-    Buffer.isBuffer(item.v) && item.sig !== undefined && item.seq !== undefined
-      ? Record.verify({ publicKey, salt, seq: item.seq, value: owned(item.v), signature: owned(item.sig) }, key).pipe(
-          // The socket has verified these very bytes on their way in and remembers its verdict.
-          Effect.provideService(Ed25519, { ...ed25519, verify: node.socket.verify }),
-          Effect.option
-        )
-      : Effect.succeedNone
+  const search = (target: Record.Target, onReply: (reply: NodeSearch.Reply) => boolean) =>
+    NodeSearch.search(node, target, onReply).pipe(
+      Effect.tap(({ answers }) => (answers === 0 ? fail(new NoNodes({ bootstrap: options.bootstrap })) : Effect.void))
+    )
 
   const lookup = Effect.fnUntraced(function* (publicKey: PublicKey, salt: Salt) {
     const target = Record.targetOf(publicKey, salt)
     const key = Hex.encode(target)
-    const item = yield* ask(target, salt)
-    const record = Option.isSome(item) ? yield* toRecord(item.value, publicKey, salt, key) : Option.none()
-    if (Option.isNone(record)) yield* failWithoutNodes
-    lookups.set(key, { at: yield* Clock.currentTimeMillis, record })
-    return record
-  })
-
-  /** Makes sure that there are nodes and tokens for the target; gives the record that was seen there. */
-  const prepare = Effect.fnUntraced(function* (record: Record.Record, key: string) {
-    const known = lookups.get(key)
-    const now = yield* Clock.currentTimeMillis
-    return known !== undefined && now - known.at < LOOKUP_FRESH_MS
-      ? known.record
-      : yield* lookup(record.publicKey, record.salt)
-  })
-
-  const send = (item: PutMutable | PutImmutable) =>
-    Effect.callback<number, QueryError>((resume) => {
-      client.put(item, (error, _target, stored) =>
-        resume(error === null || error === undefined ? Effect.succeed(stored ?? 0) : Effect.fail(error))
-      )
+    const replies = HeardRecords.collect(publicKey, salt)
+    const { closest } = yield* search(target, (reply) => {
+      replies.hear(reply)
+      return true
     })
+    // The socket remembers what it has found valid: most look-ups bring a record that was there before.
+    const verifier = { ...ed25519, verify: node.socket.verify }
+    const heard = yield* replies.judge(key).pipe(Effect.provideService(Ed25519, verifier))
+    const isForeign = yield* replies.isForeign.pipe(Effect.provideService(Ed25519, ed25519))
+    const place: RecordPlace = { closest, heard, isForeign, holders: heard[0]?.holders ?? NOBODY }
+    records.set(key, yield* Clock.currentTimeMillis, place)
+    return place
+  })
 
-  const onRefused = Effect.fnUntraced(function* (error: QueryError, record: Record.Record, cas: number | undefined) {
+  /** What the network holds of the record, when it refuses it: a rival, or the record itself. */
+  const settle = Effect.fnUntraced(function* (record: Record.Record, round: PutRound.Round, cas: number | undefined) {
+    const key = Hex.encode(Record.targetOf(record.publicKey, record.salt))
+    const { heard } = yield* lookup(record.publicKey, record.salt)
+    const rival = heard.some((other) => other.record.seq >= record.seq && !HeardRecords.isSame(other.record, record))
+    const holders = heard.find((other) => HeardRecords.isSame(other.record, record))?.holders ?? NOBODY
+    // Nodes that refuse it for a rival that nobody shows may be lying: what others stored still stands.
+    if (!rival && holders.size + round.stored.size > 0) return holders
+    records.forget(key)
+    return round.casMismatch.size > 0 && cas !== undefined
+      ? yield* fail(new CasConflict({ target: key, expectedSeq: cas }))
+      : yield* fail(new StaleSeq({ target: key, seq: record.seq }))
+  })
+
+  const whyNone = (round: PutRound.Round): string =>
+    round.problems[0] ?? (round.silent.size > 0 ? "none of them answered" : "none of them takes items")
+
+  /** Nodes are gone, or honour their tokens no longer: the next write has to look again. */
+  const isWornOut = ({ problems, silent }: PutRound.Round): boolean => silent.size > 0 || problems.length > 0
+
+  const put = Effect.fnUntraced(function* (record: Record.Record, cas: number | undefined) {
     const target = Record.targetOf(record.publicKey, record.salt)
     const key = Hex.encode(target)
-    lookups.delete(key)
-    if (error.code === CAS_MISMATCH) {
-      return yield* fail(new CasConflict({ target: key, expectedSeq: cas ?? record.seq }))
+    const known = records.find(key, yield* Clock.currentTimeMillis)
+    const place = known ?? (yield* lookup(record.publicKey, record.salt))
+    const newest = place.heard[0]
+    const isThere = newest !== undefined && HeardRecords.isSame(newest.record, record)
+    if (newest !== undefined && !isThere) {
+      if (cas !== undefined && newest.record.seq !== cas) {
+        records.forget(key)
+        return yield* fail(new CasConflict({ target: key, expectedSeq: cas }))
+      }
+      if (newest.record.seq >= record.seq) return yield* fail(new StaleSeq({ target: key, seq: record.seq }))
     }
-    if (error.code !== SEQ_NOT_NEWER) return yield* fail(new PutRefused({ target: key, problem: error.message }))
-    // 302 is also the answer to the very record that is there already, and then all is well.
-    const stored = yield* lookup(record.publicKey, record.salt)
-    if (
-      Option.isSome(stored) &&
-      stored.value.seq === record.seq &&
-      Bytes.Equivalence(stored.value.value, record.value)
-    ) {
-      return { target, acks: 1 } satisfies PutReceipt
+    const round = yield* PutRound.put(rpc, place.closest, {
+      k: asBuffer(record.publicKey),
+      salt: asBuffer(record.salt),
+      seq: record.seq,
+      v: asBuffer(record.value),
+      sig: asBuffer(record.signature),
+      // Where it is there already it only spreads further: its holders would take `cas` for a conflict.
+      ...(cas === undefined || isThere ? {} : { cas })
+    })
+    const acknowledged = new Set(round.stored)
+    const refused = [...round.casMismatch, ...round.seqTooLow]
+    const before = isThere ? place.holders : NOBODY
+    const unexplained = refused.filter((name) => !before.has(name))
+    for (const name of refused) if (before.has(name)) acknowledged.add(name)
+    if (unexplained.length > 0) for (const name of yield* settle(record, round, cas)) acknowledged.add(name)
+    if (acknowledged.size === 0) {
+      records.forget(key)
+      return yield* fail(new PutRefused({ target: key, problem: whyNone(round) }))
     }
-    return yield* fail(new StaleSeq({ target: key, seq: record.seq }))
+    const heard = [{ record, holders: acknowledged }]
+    if (isWornOut(round)) records.forget(key)
+    else records.amend(key, ({ closest, isForeign }) => ({ closest, isForeign, holders: acknowledged, heard }))
+    return { target, acks: acknowledged.size } satisfies PutReceipt
   })
 
+  const isItem = (value: unknown, target: Record.Target): value is Buffer =>
+    Buffer.isBuffer(value) && Bytes.Equivalence(Record.immutableTargetOf(value), target)
+
+  /** Asks until one node gives the item, or asks all of the closest ones who holds it. */
+  const lookupImmutable = Effect.fnUntraced(function* (target: Record.Target, until: "found" | "all") {
+    const holders = new Set<string>()
+    let found: Uint8Array | undefined
+    const { closest, isComplete } = yield* search(target, ({ from, values: { v } }) => {
+      if (!isItem(v, target)) return true
+      // What the library hands out are views into datagrams.
+      found ??= Uint8Array.from(v)
+      holders.add(from)
+      return until === "all"
+    })
+    const place: Place = { closest, holders }
+    if (isComplete) items.set(Hex.encode(target), yield* Clock.currentTimeMillis, place)
+    return { place, value: Option.fromUndefinedOr(found) }
+  })
+
+  const putImmutable = Effect.fnUntraced(function* (value: Uint8Array) {
+    const target = Record.immutableTargetOf(value)
+    const key = Hex.encode(target)
+    if (value.length > Record.VALUE_MAX_BYTES) {
+      const problem = `${value.length} bytes, over ${Record.VALUE_MAX_BYTES}`
+      return yield* fail(new PutRefused({ target: key, problem }))
+    }
+    const known = items.find(key, yield* Clock.currentTimeMillis)
+    const { closest } = known ?? (yield* lookupImmutable(target, "all")).place
+    const round = yield* PutRound.put(rpc, closest, { v: asBuffer(value) })
+    const acks = round.stored.size
+    if (acks === 0 || isWornOut(round)) items.forget(key)
+    else items.amend(key, (place) => ({ ...place, holders: round.stored }))
+    if (acks === 0) return yield* fail(new PutRefused({ target: key, problem: whyNone(round) }))
+    return { target, acks } satisfies PutReceipt
+  })
+
+  const answer = <A>(value: Option.Option<A>, holders: ReadonlySet<string>): Answer<A> => ({
+    value,
+    responders: Option.isSome(value) ? [...holders] : []
+  })
+
+  const newestOf = ({ heard }: RecordPlace): Option.Option<Record.Record> => Option.fromUndefinedOr(heard[0]?.record)
+
   return Dht.of({
-    get: Effect.fn("Dht.get")(lookup),
-
-    put: Effect.fn("Dht.put")(function* (record, putOptions) {
-      const target = Record.targetOf(record.publicKey, record.salt)
-      const key = Hex.encode(target)
-      const cas = putOptions?.cas
-      const seen = Option.getOrUndefined(yield* prepare(record, key))
-      if (seen !== undefined) {
-        const isSame = seen.seq === record.seq && Bytes.Equivalence(seen.value, record.value)
-        if (cas !== undefined && seen.seq !== cas && !isSame) {
-          lookups.delete(key)
-          return yield* fail(new CasConflict({ target: key, expectedSeq: cas }))
-        }
-        if (seen.seq >= record.seq && !isSame) return yield* fail(new StaleSeq({ target: key, seq: record.seq }))
-      }
-      return yield* send({
-        k: asBuffer(record.publicKey),
-        salt: asBuffer(record.salt),
-        seq: record.seq,
-        v: asBuffer(record.value),
-        sig: asBuffer(record.signature),
-        ...(cas === undefined ? {} : { cas })
-      }).pipe(
-        Effect.matchEffect({
-          onFailure: (error) => onRefused(error, record, cas),
-          onSuccess: (acks) =>
-            Effect.map(Clock.currentTimeMillis, (at) => {
-              lookups.set(key, { at, record: Option.some(record) })
-              return { target, acks } satisfies PutReceipt
-            })
-        })
-      )
+    lookup: Effect.fn("Dht.lookup")(function* (publicKey, salt) {
+      const place = yield* lookup(publicKey, salt)
+      return { ...answer(newestOf(place), place.holders), rivals: rivalsOf(place), isForeign: place.isForeign }
     }),
 
-    getImmutable: Effect.fn("Dht.getImmutable")(function* (target) {
-      const item = yield* ask(target)
-      if (Option.isNone(item)) yield* failWithoutNodes
-      return Option.flatMap(item, ({ v }) =>
-        Buffer.isBuffer(v) && Bytes.Equivalence(Record.immutableTargetOf(v), target)
-          ? Option.some(owned(v))
-          : Option.none()
-      )
+    get: Effect.fn("Dht.get")(function* (publicKey, salt) {
+      return newestOf(yield* lookup(publicKey, salt))
     }),
 
-    putImmutable: Effect.fn("Dht.putImmutable")(function* (value) {
-      const target = Record.immutableTargetOf(value)
-      const key = Hex.encode(target)
-      if (value.length > Record.VALUE_MAX_BYTES) {
-        const problem = `${value.length} bytes, over ${Record.VALUE_MAX_BYTES}`
-        return yield* fail(new PutRefused({ target: key, problem }))
-      }
-      yield* ask(target)
-      yield* failWithoutNodes
-      const acks = yield* send({ v: asBuffer(value) }).pipe(
-        Effect.catch((error) => fail(new PutRefused({ target: key, problem: error.message })))
-      )
-      return { target, acks } satisfies PutReceipt
+    put: Effect.fn("Dht.put")((record, putOptions) => put(record, putOptions?.cas)),
+
+    lookupImmutable: Effect.fn("Dht.lookupImmutable")(function* (target) {
+      const { place, value } = yield* lookupImmutable(target, "all")
+      return answer(value, place.holders)
     }),
+
+    getImmutable: Effect.fn("Dht.getImmutable")((target) =>
+      Effect.map(lookupImmutable(target, "found"), ({ value }) => value)
+    ),
+
+    putImmutable: Effect.fn("Dht.putImmutable")(putImmutable),
 
     announcePeer: Effect.fn("Dht.announcePeer")(function* (infohash, port) {
       yield* findPeers(infohash)

@@ -6,6 +6,7 @@ declare module "bittorrent-dht" {
   import type { EventEmitter } from "node:events"
   import type { AddressInfo } from "node:net"
   import type { RemoteInfo } from "node:dgram"
+  import type { Rpc } from "k-rpc"
 
   /** What k-rpc-socket asks of a socket. */
   export interface Socket {
@@ -58,6 +59,8 @@ declare module "bittorrent-dht" {
     readonly socket?: Socket
     /** A k-rpc-socket made elsewhere, in place of `socket`. */
     readonly krpcSocket?: EventEmitter
+    /** A k-rpc made elsewhere, in place of `socket`, `bootstrap`'s addresses and `timeout`. */
+    readonly krpc?: Rpc
     /** Without it mutable items are refused with error 400. */
     readonly verify?: Verify
     /** Our own address, told to those who ask for peers that we announced. */

@@ -19,14 +19,14 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Path from "effect/Path"
 import type { PlatformError } from "effect/PlatformError"
-import * as Schema from "effect/Schema"
 import * as Bencode from "../../protocol/core/Bencode.ts"
 import { sha256 } from "../../protocol/core/Digest.ts"
 import * as Infohash from "../../protocol/core/Infohash.ts"
 import type { PackageName } from "../../protocol/core/PackageName.ts"
-import { PublicKey } from "../../protocol/core/PublicKey.ts"
+import type { PublicKey } from "../../protocol/core/PublicKey.ts"
+import * as Shape from "../../protocol/core/Shape.ts"
 import type { Version } from "../../protocol/core/Version.ts"
-import { Release } from "../../protocol/registry/Release.ts"
+import * as Release from "../../protocol/registry/Release.ts"
 import { StorageFailed } from "../../protocol/swarm/Content.ts"
 import { PackageStore, type StoredRelease } from "../../protocol/swarm/PackageStore.ts"
 import * as Torrent from "../../protocol/swarm/Torrent.ts"
@@ -48,17 +48,15 @@ const DIRECTORY_NAME = /^([0-9a-f]{64})(?:\.old)?$/
 /** Stored releases read at a time when all are listed. */
 const READ_CONCURRENCY = 16
 
-const Stored = Bencode.fromBytes(
-  Schema.Struct({
-    /** The torrent's info dictionary. */
-    i: Schema.Uint8Array,
-    /** The publisher. */
-    k: PublicKey,
-    r: Release
-  })
-)
-const encodeStored = Schema.encodeSync(Stored)
-const decodeStored = Schema.decodeUnknownEffect(Stored)
+const Stored = Shape.dictionary({
+  /** The torrent's info dictionary. */
+  i: Shape.anyBytes,
+  /** The publisher. */
+  k: Shape.publicKey,
+  r: Release.shape
+})
+const encodeStored = Shape.encoder(Stored)
+const decodeStored = Shape.decoder(Stored)
 
 /** Directory of a release: hex SHA-256 of the length-prefixed publisher, name and version. */
 export const idOf = (publisher: PublicKey, name: PackageName, version: Version): string =>
@@ -98,7 +96,7 @@ export const layer: Layer.Layer<PackageStore, never, Home | SecureRandom | FileS
           )
         )
         if (Option.isNone(bytes)) return Option.none<StoredRelease>()
-        return yield* decodeStored(bytes.value).pipe(
+        return yield* Effect.fromResult(decodeStored(bytes.value)).pipe(
           Effect.flatMap(({ i, k, r }) =>
             Effect.map(Torrent.fromInfo(i, Infohash.toHex(r.ih)), (torrent): StoredRelease => ({
               publisher: k,

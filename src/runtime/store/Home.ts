@@ -13,8 +13,18 @@ export interface Home {
   readonly downloads: string
   /** Records that are kept alive. */
   readonly records: string
+  /** Pages of trees that are kept alive. */
+  readonly pages: string
+  /** Proofs that a publisher signed two things for one version. */
+  readonly proofs: string
   /** When which publisher was first seen under a name. */
   readonly observations: string
+  /** Pins, trusted publishers and revocations. */
+  readonly trust: string
+  /** What failed its checks and is not fetched again for a while. */
+  readonly blacklist: string
+  /** How far each publication has come, a file each. */
+  readonly publications: string
   /** DHT nodes remembered from last time. */
   readonly nodes: string
 }
@@ -32,7 +42,12 @@ export const layer = (directory: string): Layer.Layer<Home, never, Path.Path> =>
         packages: path.join(root, "packages"),
         downloads: path.join(root, "downloads"),
         records: path.join(root, "records"),
+        pages: path.join(root, "pages"),
+        proofs: path.join(root, "proofs"),
         observations: path.join(root, "observations.json"),
+        trust: path.join(root, "trust.json"),
+        blacklist: path.join(root, "blacklist.json"),
+        publications: path.join(root, "publications"),
         nodes: path.join(root, "nodes.json")
       }
     })

@@ -10,12 +10,13 @@ const read = (text: string) => {
 const refusal = (text: string): PackageSpec.InvalidSpec => Result.getOrThrow(Result.flip(PackageSpec.parse(text)))
 
 describe("PackageSpec", () => {
-  it("reads a name, with or without a scope, and a version, range or latest", () => {
-    assert.deepStrictEqual(read("semver"), ["semver", "*"])
-    assert.deepStrictEqual(read(" semver@latest "), ["semver", "*"])
+  it("reads a name, with or without a scope, and a version, range or tag", () => {
+    assert.deepStrictEqual(read("semver"), ["semver", "latest"])
+    assert.deepStrictEqual(read(" semver@latest "), ["semver", "latest"])
+    assert.deepStrictEqual(read("semver@next"), ["semver", "next"])
     assert.deepStrictEqual(read("semver@^7"), ["semver", "^7"])
     assert.deepStrictEqual(read("semver@7.5.0"), ["semver", "7.5.0"])
-    assert.deepStrictEqual(read("@scope/x"), ["@scope/x", "*"])
+    assert.deepStrictEqual(read("@scope/x"), ["@scope/x", "latest"])
     assert.deepStrictEqual(read("@scope/x@^1 || 2"), ["@scope/x", "^1 || 2"])
     assert.deepStrictEqual(read("x@ >=1 <3"), ["x", ">=1 <3"])
     assert.deepStrictEqual(read("x@*"), ["x", "*"])
@@ -58,7 +59,7 @@ describe("PackageSpec", () => {
       ["@scope", "scope without a name"],
       ["Semver", "capital letters"],
       ["semver@", "nothing after"],
-      ["semver@next", "semver version or range"],
+      ["semver@beta", "semver version or range"],
       ["semver@1.2.3.4", "semver version or range"],
       ["semver@1@2", "semver version or range"],
       ["a b", "characters other than"],
@@ -80,5 +81,6 @@ describe("PackageSpec", () => {
     const spec = Result.getOrThrow(PackageSpec.parse("@a/b@^1"))
     assert.deepStrictEqual(Result.getOrThrow(PackageSpec.parse(PackageSpec.format(spec))), spec)
     assert.strictEqual(PackageSpec.format({ ...spec, range: Version.anyVersion }), "@a/b@*")
+    assert.strictEqual(PackageSpec.format({ ...spec, range: "next" }), "@a/b@next")
   })
 })

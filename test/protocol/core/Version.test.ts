@@ -123,3 +123,58 @@ describe("Range", () => {
     assert.deepStrictEqual(Version.maxSatisfying([], r("*")), Option.none())
   })
 })
+
+describe("Wanted", () => {
+  const wanted = (text: string) => Option.getOrThrow(Version.parseWanted(text))
+  const picked = (texts: ReadonlyArray<string>, text: string) =>
+    Option.getOrUndefined(Version.pick(texts.map(v), wanted(text)))
+
+  it("is a range or one of two tags", () => {
+    assert.strictEqual(wanted("next"), "next")
+    assert.isTrue(Version.isTag(wanted("latest")))
+    assert.isFalse(Version.isTag(wanted("^1")))
+    assert.isTrue(Option.isNone(Version.parseWanted("beta")))
+  })
+
+  it("latest, * and nothing take the newest release, and a pre-release only where there is nothing else", () => {
+    for (const text of ["latest", "*", "", " "]) {
+      assert.strictEqual(picked(["1.0.0", "2.0.0-rc.1", "0.9.0"], text), "1.0.0")
+      assert.strictEqual(picked(["2.0.0-rc.1", "2.0.0-rc.2"], text), "2.0.0-rc.2")
+      assert.isUndefined(picked([], text))
+    }
+    assert.isUndefined(picked(["2.0.0-rc.1"], ">=0.0.0"))
+  })
+
+  it("next takes the newest of all", () => {
+    assert.strictEqual(picked(["1.0.0", "2.0.0-rc.1"], "next"), "2.0.0-rc.1")
+    assert.strictEqual(picked(["2.0.0", "2.0.0-rc.1"], "next"), "2.0.0")
+  })
+
+  it("is one version where it is spelled so", () => {
+    for (const text of ["1.2.3", "v1.2.3", "=1.2.3", " = v1.2.3 "]) {
+      assert.deepStrictEqual(Version.exactOf(wanted(text)), Option.some(v("1.2.3")), text)
+    }
+    assert.deepStrictEqual(Version.exactOf(wanted("1.2.3-rc.1+b.1")), Option.some(v("1.2.3-rc.1+b.1")))
+    for (const text of ["^1.2.3", "1.2", "1.2.3 || 2.0.0", ">=1.2.3", "latest", "1.2.x", "1.2.3 - 2.0.0"]) {
+      assert.deepStrictEqual(Version.exactOf(wanted(text)), Option.none(), text)
+    }
+    assert.deepStrictEqual(Version.exactOf(Version.only(v("1.2.3-a"))), Option.some(v("1.2.3-a")))
+  })
+
+  it("may prefer a pre-release only where it names one", () => {
+    for (const text of ["next", "^1.0.0-rc", "1.x || 2.0.0-beta", "<2.0.0-1"]) {
+      assert.isTrue(Version.mayPreferPrerelease(wanted(text)), text)
+    }
+    for (const text of ["latest", "*", "^1", "^0.0.1", ">=1 <3", "1 || 2", "~1.2.3"]) {
+      assert.isFalse(Version.mayPreferPrerelease(wanted(text)), text)
+    }
+  })
+
+  it("gives versions their places", () => {
+    const places = Version.places(["1.10.0", "1.9.0", "1.10.0", "1.10.0-a"].map(v))
+    assert.deepStrictEqual(
+      [...places].toSorted(([, a], [, b]) => a - b).map(([version]) => String(version)),
+      ["1.9.0", "1.10.0-a", "1.10.0"]
+    )
+  })
+})

@@ -33,6 +33,12 @@ const saltOf = (label: string) => KeyString.saltOf(unique(label))
 const tagOf = <A, E extends { readonly reason: { readonly _tag: string } }, R>(effect: Effect.Effect<A, E, R>) =>
   Effect.map(Effect.flip(effect), (error) => error.reason._tag)
 
+/** `acks` nodes took the item; the one that asks now may have been one of them, and does not ask itself. */
+const expectHolders = (responders: ReadonlyArray<string>, acks: number) => {
+  assert.isAtLeast(responders.length, Math.max(1, acks - 1))
+  assert.strictEqual(new Set(responders).size, responders.length)
+}
+
 export const suite = (name: string, hosts: Effect.Effect<Hosts, unknown, Scope.Scope>, ed25519: Layer.Layer<Ed25519>) =>
   describe(`Dht: ${name}`, () => {
     const test = (title: string, body: (hosts: Hosts) => Effect.Effect<void, unknown, Scope.Scope | Ed25519>) =>
@@ -59,6 +65,73 @@ export const suite = (name: string, hosts: Effect.Effect<Hosts, unknown, Scope.S
         assert.isTrue(Option.isNone(yield* host.get(pair.publicKey, saltOf("none"))))
         assert.isTrue(Option.isNone(yield* host.getImmutable(Record.immutableTargetOf(text(unique("never"))))))
         assert.deepStrictEqual(yield* host.findPeers(infohashOf("nobody")), [])
+        assert.deepStrictEqual((yield* host.lookup(pair.publicKey, saltOf("none"))).responders, [])
+        const never = Record.immutableTargetOf(text(unique("never")))
+        assert.deepStrictEqual((yield* host.lookupImmutable(never)).responders, [])
+      }))
+
+    test("says who holds a record, however many ask at once", (hosts) =>
+      Effect.gen(function* () {
+        const [writer, reader] = [yield* hosts.join, yield* hosts.join]
+        const pair = yield* keyPair("held")
+        const record = Record.sign(pair, { salt: saltOf("held"), seq: 1, value: text("held") })
+        const { acks } = yield* writer.put(record)
+        const lookUp = reader.lookup(pair.publicKey, record.salt)
+        const answers = yield* Effect.all([lookUp, lookUp, lookUp], { concurrency: "unbounded" })
+        for (const { responders, value } of answers) {
+          assert.strictEqual(Option.getOrThrow(value).seq, 1)
+          expectHolders(responders, acks)
+        }
+      }))
+
+    test("says who holds an immutable item, while others only ask for it", (hosts) =>
+      Effect.gen(function* () {
+        const [writer, reader] = [yield* hosts.join, yield* hosts.join]
+        const item = text(unique("immutable"))
+        const { acks, target } = yield* writer.putImmutable(item)
+        const [first, got, second] = yield* Effect.all(
+          [reader.lookupImmutable(target), reader.getImmutable(target), reader.lookupImmutable(target)],
+          { concurrency: "unbounded" }
+        )
+        for (const value of [first.value, got, second.value]) {
+          assert.strictEqual(Hex.encode(Option.getOrThrow(value)), Hex.encode(item))
+        }
+        expectHolders(first.responders, acks)
+        expectHolders(second.responders, acks)
+      }))
+
+    test("says of a record whose place was taken by a newer one only who holds the newer one", (hosts) =>
+      Effect.gen(function* () {
+        const [writer, reader] = [yield* hosts.join, yield* hosts.join]
+        const pair = yield* keyPair("newer")
+        const salt = saltOf("newer")
+        yield* writer.put(Record.sign(pair, { salt, seq: 1, value: text("old") }))
+        const { acks } = yield* writer.put(Record.sign(pair, { salt, seq: 2, value: text("new") }))
+        const { responders, value } = yield* reader.lookup(pair.publicKey, salt)
+        assert.strictEqual(Option.getOrThrow(value).seq, 2)
+        expectHolders(responders, acks)
+      }))
+
+    test("counts whoever holds an item already as often as it is put again", (hosts) =>
+      Effect.gen(function* () {
+        const [writer, holder] = [yield* hosts.join, yield* hosts.join]
+        const pair = yield* keyPair("re-put")
+        const record = Record.sign(pair, { salt: saltOf("re-put"), seq: 1, value: text("same") })
+        const first = yield* writer.put(record)
+        const item = text(unique("same"))
+        const firstImmutable = yield* writer.putImmutable(item)
+        for (const host of [writer, holder, holder]) {
+          assert.isAtLeast((yield* host.put(record)).acks, first.acks - 1)
+          assert.isAtLeast((yield* host.putImmutable(item)).acks, firstImmutable.acks - 1)
+        }
+      }))
+
+    test("knows nodes as soon as it has looked something up", (hosts) =>
+      Effect.gen(function* () {
+        const host = yield* hosts.join
+        const { publicKey } = yield* keyPair("count")
+        yield* host.get(publicKey, saltOf("count"))
+        assert.isAtLeast(yield* host.nodeCount, 1)
       }))
 
     test("keeps the newest seq and refuses an older one", (hosts) =>

@@ -1,6 +1,7 @@
 /** Keys, releases and hosts for the registry's tests: everything in memory, time under control. */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import type * as Scope from "effect/Scope"
 import { sha1, sha256 } from "../../../src/protocol/core/Digest.ts"
 import type { Infohash } from "../../../src/protocol/core/Infohash.ts"
 import * as KeyPair from "../../../src/protocol/core/KeyPair.ts"
@@ -9,10 +10,14 @@ import * as Version from "../../../src/protocol/core/Version.ts"
 import { Dht } from "../../../src/protocol/dht/Dht.ts"
 import * as KeyString from "../../../src/protocol/dht/KeyString.ts"
 import * as Record from "../../../src/protocol/dht/Record.ts"
+import { PageStore } from "../../../src/protocol/dht/PageStore.ts"
+import { Proofs } from "../../../src/protocol/registry/Proofs.ts"
+import { PublisherTrust } from "../../../src/protocol/registry/PublisherTrust.ts"
 import { RecordStore } from "../../../src/protocol/dht/RecordStore.ts"
 import { Observations } from "../../../src/protocol/registry/Observations.ts"
 import type * as Release from "../../../src/protocol/registry/Release.ts"
 import * as DhtMemory from "../../../src/protocol/testing/DhtMemory.ts"
+import * as TopicPeersMemory from "../../../src/protocol/testing/TopicPeersMemory.ts"
 import { layer as ed25519 } from "../../../src/runtime/crypto/NodeEd25519.ts"
 
 export const text = (value: string): Uint8Array => new TextEncoder().encode(value)
@@ -42,12 +47,27 @@ export const release = (
   }
 }
 
+const topics = new WeakMap<DhtMemory.Network, TopicPeersMemory.Network>()
+
+/** Who serves which topic among the hosts of `network`. */
+export const topicsOf = (network: DhtMemory.Network): TopicPeersMemory.Network => {
+  const known = topics.get(network)
+  if (known !== undefined) return known
+  const made = TopicPeersMemory.make()
+  topics.set(network, made)
+  return made
+}
+
 /** One host on `network`, with stores of its own. */
 export const host = (network: DhtMemory.Network) =>
   Layer.mergeAll(
     DhtMemory.layerOn(network),
     Layer.fresh(RecordStore.layerMemory),
-    Layer.fresh(Observations.layerMemory)
+    Layer.fresh(PageStore.layerMemory),
+    Layer.fresh(Observations.layerMemory),
+    Layer.fresh(Proofs.layerMemory),
+    PublisherTrust.layerBlank,
+    Layer.fresh(TopicPeersMemory.layerOn(topicsOf(network)))
   ).pipe(Layer.provideMerge(ed25519))
 
 export type Host = Layer.Success<ReturnType<typeof host>>
@@ -57,7 +77,7 @@ export const join = (network: DhtMemory.Network) =>
   Effect.map(
     Layer.build(host(network)),
     (context) =>
-      <A, E>(work: Effect.Effect<A, E, Host>) =>
+      <A, E, R extends Host | Scope.Scope>(work: Effect.Effect<A, E, R>) =>
         Effect.provideContext(work, context)
   )
 

@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Exit from "effect/Exit"
 import * as Schema from "effect/Schema"
 import * as Option from "effect/Option"
+import * as Result from "effect/Result"
 import * as Bencode from "../../../src/protocol/core/Bencode.ts"
 import * as PeerAddress from "../../../src/protocol/core/PeerAddress.ts"
 import * as Release from "../../../src/protocol/registry/Release.ts"
@@ -63,5 +64,23 @@ describe("Release", () => {
     assert.isFalse(accepts({ v: text("1.0") }))
     assert.isFalse(accepts({ t: -1 }))
     assert.isFalse(accepts({ n: 1 }))
+  })
+
+  it("says which field is wrong", () => {
+    const problem = (changes: { readonly [key: string]: Bencode.Value | undefined }) =>
+      Result.getOrThrow(Result.flip(Release.decode(wire(changes))))
+    assert.strictEqual(problem({ ih: new Uint8Array(21) }), "the field ih is not an infohash of 20 bytes")
+    assert.strictEqual(problem({ m: undefined }), "the field m is missing")
+    assert.strictEqual(problem({ z: 1 }), "the field z is not known here")
+    assert.strictEqual(problem({ n: text("../a") }), "the field n is not a package name")
+    assert.include(problem({ s: [0, 1] }), "the field s[0] is not an integer from 1 to")
+    assert.include(problem({ v: text("1.0") }), "the field v is not a version")
+  })
+
+  it("does not write what it would not read", () => {
+    const release = Fixtures.release("a", "1.0.0")
+    for (const change of [{ s: [0, 1] }, { p: new Uint8Array(19) }, { t: -1 }, { m: new Uint8Array(3) }, { x: [] }]) {
+      assert.throws(() => Release.encode({ ...release, ...change } as Release.Release), RangeError)
+    }
   })
 })

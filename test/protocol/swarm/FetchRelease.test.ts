@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -10,8 +11,10 @@ import { KeyName, Keystore } from "../../../src/protocol/core/Keystore.ts"
 import type { KeyPair } from "../../../src/protocol/core/KeyPair.ts"
 import { RecordStore } from "../../../src/protocol/dht/RecordStore.ts"
 import type * as Release from "../../../src/protocol/registry/Release.ts"
+import * as Evidence from "../../../src/protocol/registry/Evidence.ts"
 import * as Resolve from "../../../src/protocol/registry/Resolve.ts"
 import type { Content } from "../../../src/protocol/swarm/Content.ts"
+import { Blacklist, BLACKLIST_TTL_MS, BlacklistError } from "../../../src/protocol/swarm/Blacklist.ts"
 import { fetchRelease } from "../../../src/protocol/swarm/FetchRelease.ts"
 import { PackageStore } from "../../../src/protocol/swarm/PackageStore.ts"
 import { prepare, publishPackage } from "../../../src/protocol/swarm/PublishPackage.ts"
@@ -80,7 +83,7 @@ const publishLie = Effect.fnUntraced(function* (
     p: torrent.pieces,
     ...changes
   }
-  return { publisher: key.publicKey, release, flags: 0, records: [] } satisfies Resolve.Resolution
+  return { publisher: key.publicKey, release, flags: 0, evidence: Evidence.none } satisfies Resolve.Resolution
 })
 
 describe("FetchRelease", () => {
@@ -95,7 +98,7 @@ describe("FetchRelease", () => {
           const publisher = yield* join(network, "10.0.0.1")
           yield* publisher.does(Effect.flatMap(makeKey, (key) => publishPackage(key, packed())))
           const fetched = yield* seeder.does(
-            Effect.flatMap(Resolve.byName(spec), (found) => fetchRelease(found, options))
+            Effect.flatMap(Resolve.resolveByName(spec), (found) => fetchRelease(found, options))
           )
           const content = yield* Context.get(seeder.context, PackageStore).open(fetched)
           yield* seeder.does(Effect.flatMap(Swarm, (swarm) => swarm.seed(fetched.torrent, content)))
@@ -106,7 +109,9 @@ describe("FetchRelease", () => {
       yield* publisherBack.does(publishPackage(key, { ...packed("2.0.0"), name: name("b") }))
       const user = yield* join(network, "10.0.0.3")
       const fetched = yield* user.does(
-        Effect.flatMap(Resolve.byName({ name: name("b"), range: range("*") }), (found) => fetchRelease(found, options))
+        Effect.flatMap(Resolve.resolveByName({ name: name("b"), range: range("*") }), (found) =>
+          fetchRelease(found, options)
+        )
       )
       assert.strictEqual(fetched.manifest.version, "2.0.0")
       const content = yield* Context.get(user.context, PackageStore).open(fetched)
@@ -192,6 +197,100 @@ describe("FetchRelease", () => {
       }))
   }
 
+  /** Counts what a host asks its swarm for. */
+  const counted = (host: Effect.Success<ReturnType<typeof join>>) => {
+    const swarm = Context.get(host.context, Swarm)
+    const count = { downloads: 0 }
+    const counting: Swarm["Service"] = {
+      ...swarm,
+      download: (request) => Effect.suspend(() => ((count.downloads += 1), swarm.download(request)))
+    }
+    return {
+      count,
+      fetch: (resolution: Resolve.Resolution, more?: Partial<Parameters<typeof fetchRelease>[1]>) =>
+        host.does(
+          fetchRelease(resolution, { ...options, ...more }).pipe(Effect.provideService(Swarm, counting), Effect.flip)
+        )
+    }
+  }
+
+  test("does not fetch again what was refused, until it is told to or a day has passed", (network) =>
+    Effect.gen(function* () {
+      const publisher = yield* join(network, "10.0.0.1")
+      const user = yield* join(network, "10.0.0.2")
+      const key = yield* publisher.does(makeKey)
+      const lie = yield* publisher.does(publishLie(key, () => ({ release: { m: sha256(text("else")) } })))
+      const { count, fetch } = counted(user)
+      const first = explain(yield* fetch(lie))
+      assert.strictEqual(first?._tag, "InvalidManifest")
+      const second = explain(yield* fetch(lie))
+      assert.strictEqual(second?._tag, "Blacklisted")
+      assert.strictEqual(second?.exitCode, 4)
+      assert.include(second?.message, "a@1.0.0")
+      assert.include(second?.message, first?.message)
+      assert.match(second?.message ?? "", /until \d{4}-\d\d-\d\dT/)
+      assert.include(second?.hint, "--retry-refused")
+      assert.strictEqual(count.downloads, 1)
+      assert.strictEqual(explain(yield* fetch(lie, { ignoreBlacklist: true }))?._tag, "InvalidManifest")
+      assert.strictEqual(count.downloads, 2)
+      const blacklist = Context.get(user.context, Blacklist)
+      const [entry] = yield* blacklist.all
+      assert.closeTo(entry!.until - (yield* Clock.currentTimeMillis), BLACKLIST_TTL_MS, 60_000)
+      // As if a day had passed.
+      yield* blacklist.add({ ...entry!, until: yield* Clock.currentTimeMillis })
+      assert.strictEqual(explain(yield* fetch(lie))?._tag, "InvalidManifest")
+    }))
+
+  test("does not refuse an honest release for what another publisher said of its infohash", (network) =>
+    Effect.gen(function* () {
+      const publisher = yield* join(network, "10.0.0.1")
+      const mallory = yield* join(network, "10.0.0.2")
+      const user = yield* join(network, "10.0.0.3")
+      const honest = yield* publisher.does(Effect.flatMap(makeKey, (key) => publishLie(key, () => ({}))))
+      const key = yield* mallory.does(makeKey)
+      const lie = { ...honest, publisher: key.publicKey }
+      assert.strictEqual(explain(yield* Effect.flip(user.does(fetchRelease(lie, options))))?._tag, "InvalidManifest")
+      assert.strictEqual(explain(yield* Effect.flip(user.does(fetchRelease(lie, options))))?._tag, "Blacklisted")
+      const fetched = yield* user.does(fetchRelease(honest, options))
+      assert.strictEqual(fetched.manifest.version, "1.0.0")
+    }))
+
+  test("takes off the list what turns out well when it is tried again", (network) =>
+    Effect.gen(function* () {
+      const publisher = yield* join(network, "10.0.0.1")
+      const user = yield* join(network, "10.0.0.2")
+      const key = yield* publisher.does(makeKey)
+      const honest = yield* publisher.does(publishLie(key, () => ({})))
+      const blacklist = Context.get(user.context, Blacklist)
+      const until = (yield* Clock.currentTimeMillis) + 60_000
+      yield* blacklist.add({ infohash: honest.release.ih, publisher: key.publicKey, reason: "a broken disk", until })
+      assert.strictEqual(explain(yield* Effect.flip(user.does(fetchRelease(honest, options))))?._tag, "Blacklisted")
+      yield* user.does(fetchRelease(honest, { ...options, ignoreBlacklist: true }))
+      assert.deepStrictEqual(yield* blacklist.all, [])
+    }))
+
+  test("does not hold against a release that nobody serves it", (network) =>
+    Effect.gen(function* () {
+      const user = yield* join(network, "10.0.0.2")
+      const gone = yield* join(network, "10.0.0.1")
+      const key = yield* gone.does(makeKey)
+      const honest = yield* gone.does(Effect.scoped(publishLie(key, () => ({}))))
+      const error = yield* Effect.flip(user.does(fetchRelease(honest, { timeout: "1 millis" })))
+      assert.strictEqual(explain(error)?._tag, "NoPeers")
+      assert.deepStrictEqual(yield* Context.get(user.context, Blacklist).all, [])
+    }))
+
+  test("fetches though the list cannot be used", (network) =>
+    Effect.gen(function* () {
+      const publisher = yield* join(network, "10.0.0.1")
+      const user = yield* join(network, "10.0.0.2")
+      const key = yield* publisher.does(makeKey)
+      const honest = yield* publisher.does(publishLie(key, () => ({})))
+      const broken = Effect.fail(new BlacklistError({ location: "blacklist.json", problem: "it is damaged" }))
+      const unusable = Blacklist.of({ add: () => broken, find: () => broken, remove: () => broken, all: broken })
+      yield* user.does(fetchRelease(honest, options).pipe(Effect.provideService(Blacklist, unusable)))
+    }))
+
   test("keeps the first of two releases that a publisher signed for one version, and trusts neither", (network) =>
     Effect.gen(function* () {
       const publisher = yield* join(network, "10.0.0.1")
@@ -212,7 +311,7 @@ describe("FetchRelease", () => {
       const publisher = yield* join(network, "10.0.0.1")
       const user = yield* join(network, "10.0.0.2")
       yield* publisher.does(Effect.flatMap(makeKey, (key) => publishPackage(key, packed())))
-      const resolution = yield* user.does(Resolve.byName(spec))
+      const resolution = yield* user.does(Resolve.resolveByName(spec))
       let downloads = 0
       const swarm = Context.get(user.context, Swarm)
       const counting: Swarm["Service"] = {

@@ -177,7 +177,7 @@ describe("Install", () => {
       const { packages } = yield* Home
       const source = writePackage(root, "a", "1.0.0", { "index.js": "1" })
       const first = yield* fetchedFrom(source)
-      const resolution = yield* Resolve.byName({ name: first.release.n, range: Fixtures.range("1.0.0") })
+      const resolution = yield* Resolve.resolveByName({ name: first.release.n, range: Fixtures.range("1.0.0") })
       const seeder = yield* Layer.build(Testing.host(network, { host: "10.0.0.2" }))
       yield* Effect.gen(function* () {
         const copy = yield* fetchRelease(resolution, { timeout: "5 seconds" })

@@ -36,7 +36,7 @@ export const fetched = Effect.fnUntraced(function* (packed: PackedPackage) {
   const keyName = KeyName.make("publisher")
   const key = yield* keystore.load(keyName).pipe(Effect.catchTag("KeystoreError", () => keystore.create(keyName)))
   yield* publishPackage(key, packed)
-  const resolution = yield* Resolve.byName({ name: packed.name, range: Fixtures.range(packed.version) })
+  const resolution = yield* Resolve.resolveByName({ name: packed.name, range: Fixtures.range(packed.version) })
   return yield* fetchRelease(resolution, { timeout: "5 seconds" })
 })
 

@@ -1,0 +1,95 @@
+/** `ls-cli lock [spec…]`: a project's whole tree of dependencies, fetched and written down. */
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as NodePath from "node:path"
+import * as DependencyGraph from "../../protocol/registry/DependencyGraph.ts"
+import * as DependencyTree from "../../protocol/registry/DependencyTree.ts"
+import * as LockFile from "../../protocol/registry/LockFile.ts"
+import { StorageFailed } from "../../protocol/swarm/Content.ts"
+import * as LockedRelease from "../../protocol/trust/LockedRelease.ts"
+import * as AtomicFile from "../../runtime/store/AtomicFile.ts"
+import { problemOf } from "../../runtime/store/PlatformProblem.ts"
+import { Output } from "../Output.ts"
+import { InvalidArgument } from "../Settings.ts"
+import { Session } from "../Session.ts"
+import * as Download from "./Download.ts"
+import * as Network from "./Network.ts"
+import * as Project from "./Project.ts"
+import * as Select from "./Select.ts"
+
+/** A lock file is read by everybody who works on the project. */
+const LOCK_FILE_MODE = 0o644
+
+/** Packages named in the text for people; the document has them all. */
+const SHOWN_MAX = 20
+
+const write = Effect.fnUntraced(function* (location: string, text: string) {
+  yield* AtomicFile.replace(location, new TextEncoder().encode(text), LOCK_FILE_MODE).pipe(
+    Effect.mapError((error) => new StorageFailed({ location, operation: "write", problem: problemOf(error) }))
+  )
+})
+
+const change = (sign: string, ids: ReadonlyArray<string>): ReadonlyArray<string> => [
+  ...ids.slice(0, SHOWN_MAX).map((id) => `  ${sign} ${id}`),
+  ...(ids.length > SHOWN_MAX ? [`  ${sign} … and ${ids.length - SHOWN_MAX} more`] : [])
+]
+
+export const run = Effect.fnUntraced(function* (
+  specTexts: ReadonlyArray<string>,
+  directory: string,
+  choice: Select.Choice & Download.Options
+) {
+  const output = yield* Output
+  const session = yield* Session
+  const dir = NodePath.resolve(directory)
+  const specs = yield* Effect.forEach(specTexts, Select.specOf)
+  const chooser = yield* Select.chooserOf(choice)
+  const own = yield* Project.wishes(dir)
+  const named = Object.fromEntries(specs.map(({ name, range }) => [name, range]))
+  const wishes: DependencyGraph.Wishes = { ...own, dependencies: { ...own.dependencies, ...named } }
+  if (DependencyGraph.edgesOf(wishes).length === 0) {
+    return yield* new InvalidArgument({
+      argument: dir,
+      problem: "has no package.json that asks for anything",
+      hint: "Name packages, like: ls-cli lock semver@^7; or give the project with --dir."
+    })
+  }
+  const before = Option.getOrUndefined(yield* Project.lock(dir))
+  const given = new Set<string>(specs.map(({ name }) => name))
+
+  const work = output.task(`Resolving the dependencies of ${dir}`, (update) => {
+    let fetched = 0
+    const source = DependencyGraph.source({
+      // --publisher is about the packages that were named with it, not about what they depend on.
+      resolve: (spec) =>
+        Select.resolve(spec, given.has(spec.name) ? chooser : { ...chooser, publisher: Option.none() }),
+      manifestOf: (chosen) =>
+        Effect.tap(
+          Effect.map(Download.fetchQuietly(chosen, choice), ({ manifest }) => manifest),
+          () => update(`${++fetched} fetched`)
+        )
+    })
+    return Effect.gen(function* () {
+      const tree = yield* DependencyTree.resolveTree(
+        wishes,
+        before === undefined ? source : LockFile.prefer(before, source, LockedRelease.find)
+      )
+      const lock = LockFile.make(wishes, tree)
+      const text = LockFile.toText(lock)
+      const isChanged = before === undefined || LockFile.toText(before) !== text
+      if (isChanged) yield* write(Project.lockLocation(dir), text)
+      return { tree, lock }
+    })
+  })
+  const { lock, tree } = yield* session.limited(work).pipe(Network.provide)
+  const ids = Object.keys(lock.packages)
+  const known = new Set(Object.keys(before?.packages ?? {}))
+  const added = ids.filter((id) => !known.has(id))
+  const removed = [...known].filter((id) => !Object.hasOwn(lock.packages, id))
+  yield* Effect.forEach(tree.warnings, (warning) => output.note(`Note: ${warning}`), { discard: true })
+  yield* output.result({ dir, packages: ids.length, added, removed, warnings: tree.warnings }, [
+    ...change("+", added),
+    ...change("-", removed),
+    `Locked ${ids.length === 1 ? "1 package" : `${ids.length} packages`} in ${Project.lockLocation(dir)}`
+  ])
+})

@@ -1,0 +1,208 @@
+/**
+ * libreseed.lock.json: a tree of dependencies as it was resolved, so that it can be had again, byte
+ * for byte, without asking who publishes what. For every package it has the publisher, the infohash
+ * and npm's integrity string; a later install needs no more than the release record of each.
+ *
+ * The text is a function of the tree: keys sorted, two spaces, a line feed at the end.
+ */
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import * as Infohash from "../core/Infohash.ts"
+import { PackageName } from "../core/PackageName.ts"
+import * as PublicKey from "../core/PublicKey.ts"
+import { Version } from "../core/Version.ts"
+import { DependencyError, InvalidLockFile, LockMismatch } from "./DependencyError.ts"
+import type * as DependencyGraph from "./DependencyGraph.ts"
+import type { DependencyTree } from "./DependencyTree.ts"
+import type { Manifest } from "./Manifest.ts"
+
+export const FILE_NAME = "libreseed.lock.json"
+
+export const LOCK_VERSION = 1
+
+/** Bytes of a lock file: the largest tree that there may be, at 1 KB for a package. */
+export const MAX_BYTES = 32 * 1024 * 1024
+
+const Texts = Schema.Record(Schema.String, Schema.String)
+const Names = Schema.Record(PackageName, Schema.String)
+
+export const LockedPackage = Schema.Struct({
+  name: PackageName,
+  version: Version,
+  /** Base64. */
+  publisher: PublicKey.Base64Text,
+  /** Hex. */
+  infohash: Schema.String.check(Schema.isPattern(/^[0-9a-f]{40}$/)),
+  /** Subresource integrity of the tarball, as npm writes it. */
+  integrity: Schema.String.check(Schema.isPattern(/^sha512-[A-Za-z0-9+/]{86}==$/)),
+  /** What it sees, by name: keys of `packages`. */
+  dependencies: Names,
+  optional: Schema.optionalKey(Schema.Literal(true)),
+  os: Schema.optionalKey(Schema.Array(Schema.String)),
+  cpu: Schema.optionalKey(Schema.Array(Schema.String))
+})
+
+export type LockedPackage = typeof LockedPackage.Type
+
+export const LockFile = Schema.Struct({
+  lockfileVersion: Schema.Literal(LOCK_VERSION),
+  /** What was asked for, as package.json has it. */
+  wishes: Schema.Struct({
+    dependencies: Schema.optionalKey(Texts),
+    optionalDependencies: Schema.optionalKey(Texts),
+    peerDependencies: Schema.optionalKey(Texts)
+  }),
+  /** What the project sees, by name: keys of `packages`. */
+  project: Names,
+  packages: Schema.Record(Schema.String, LockedPackage),
+  /** Which version answered which range: `name@range` to `name@version`. */
+  answers: Texts
+})
+
+export type LockFile = typeof LockFile.Type
+
+const sorted = <V>(entries: Iterable<readonly [string, V]>): { readonly [key: string]: V } =>
+  Object.fromEntries([...entries].toSorted(([self], [that]) => (self < that ? -1 : self > that ? 1 : 0)))
+
+const wishesOf = (wishes: DependencyGraph.Wishes): LockFile["wishes"] => ({
+  ...(wishes.dependencies === undefined ? {} : { dependencies: sorted(Object.entries(wishes.dependencies)) }),
+  ...(wishes.optionalDependencies === undefined
+    ? {}
+    : { optionalDependencies: sorted(Object.entries(wishes.optionalDependencies)) }),
+  ...(wishes.peerDependencies === undefined
+    ? {}
+    : { peerDependencies: sorted(Object.entries(wishes.peerDependencies)) })
+})
+
+/** The lock of a tree. Trees that are equal have equal locks, whatever order they came together in. */
+export const make = (wishes: DependencyGraph.Wishes, tree: DependencyTree): LockFile => ({
+  lockfileVersion: LOCK_VERSION,
+  wishes: wishesOf(wishes),
+  project: sorted(tree.project),
+  packages: sorted(
+    [...tree.instances.values()].map((instance) => {
+      const { choice, manifest } = instance.package
+      const locked: LockedPackage = {
+        name: choice.release.n,
+        version: choice.release.v,
+        publisher: PublicKey.toBase64(choice.publisher),
+        infohash: Infohash.toHex(choice.release.ih),
+        integrity: manifest.tarball.sha512,
+        dependencies: sorted(instance.dependencies),
+        ...(instance.isOptional ? { optional: true } : {}),
+        ...(manifest.os === undefined ? {} : { os: manifest.os }),
+        ...(manifest.cpu === undefined ? {} : { cpu: manifest.cpu })
+      }
+      return [instance.id, locked] as const
+    })
+  ),
+  answers: sorted(tree.answers)
+})
+
+/** Sorted at every depth by `make` already; the order of the fields of one package is that of the schema. */
+export const toText = (lock: LockFile): string => `${JSON.stringify(lock, null, 2)}\n`
+
+const decode = Schema.decodeUnknownEffect(Schema.fromJsonString(LockFile), { onExcessProperty: "error" })
+
+/** Reads a lock file. `location` names it in the error. Ids that lead nowhere are refused here, once. */
+export const parse = Effect.fnUntraced(function* (text: string, location: string = FILE_NAME) {
+  const refuse = (problem: string) => new DependencyError({ reason: new InvalidLockFile({ location, problem }) })
+  if (text.length > MAX_BYTES) return yield* refuse(`it is longer than ${MAX_BYTES} bytes`)
+  const lock = yield* decode(text).pipe(Effect.mapError((error) => refuse(error.message.split("\n")[0]!)))
+  const has = (id: string) => Object.hasOwn(lock.packages, id)
+  for (const [from, dependencies] of [
+    ["the project", lock.project] as const,
+    ...Object.entries(lock.packages).map(([id, { dependencies }]) => [id, dependencies] as const)
+  ]) {
+    for (const [name, id] of Object.entries(dependencies)) {
+      if (!has(id)) return yield* refuse(`${from} depends on ${name} as ${id}, which is not in it`)
+      if (lock.packages[id]!.name !== name) return yield* refuse(`${from} sees ${id} under the name ${name}`)
+    }
+  }
+  return lock
+})
+
+/** Whether the lock answers exactly these wishes, so that nothing needs to be resolved. */
+export const answers = (lock: LockFile, wishes: DependencyGraph.Wishes): boolean =>
+  JSON.stringify(lock.wishes) === JSON.stringify(wishesOf(wishes))
+
+/** The package that is locked for exactly this name and range. */
+export const find = (
+  lock: LockFile,
+  spec: { readonly name: string; readonly range: string }
+): LockedPackage | undefined => {
+  const text = `${spec.name}@${spec.range}`
+  const id = Object.hasOwn(lock.answers, text) ? lock.answers[text]! : undefined
+  return id === undefined
+    ? undefined
+    : Object.values(lock.packages).find(({ name, version }) => `${name}@${version}` === id)
+}
+
+/** Fails where the publisher, infohash or tarball of a package are not the locked ones. */
+export const verify = (
+  locked: LockedPackage,
+  { publisher, release }: DependencyGraph.Choice,
+  manifest?: Manifest
+): Effect.Effect<void, DependencyError> => {
+  const first = [
+    [locked.publisher, PublicKey.toBase64(publisher)],
+    [locked.infohash, Infohash.toHex(release.ih)],
+    [locked.integrity, manifest?.tarball.sha512 ?? locked.integrity]
+  ].find(([expected, found]) => expected !== found)
+  return first === undefined
+    ? Effect.void
+    : Effect.fail(
+        new DependencyError({
+          reason: new LockMismatch({
+            package: `${locked.name}@${locked.version}`,
+            locked: first[0]!,
+            found: first[1]!
+          })
+        })
+      )
+}
+
+/** Where a locked package's release comes from: one look-up of its release record. */
+export type ReleaseOf<E, R> = (
+  publisher: PublicKey.PublicKey,
+  name: PackageName,
+  version: Version
+) => Effect.Effect<DependencyGraph.Choice, E, R>
+
+/**
+ * Answers from the lock what it has an answer for, and asks `source` for the rest: adding one
+ * dependency leaves all others where they are.
+ */
+export const prefer = <E, R, E2, R2>(
+  lock: LockFile,
+  source: DependencyGraph.Source<E, R>,
+  releaseOf: ReleaseOf<E2, R2>
+): DependencyGraph.Source<E | E2 | DependencyError, R | R2> => {
+  const byVersion = new Map(Object.values(lock.packages).map((locked) => [`${locked.name}@${locked.version}`, locked]))
+  const lockedOf = (choice: DependencyGraph.Choice) => byVersion.get(`${choice.release.n}@${choice.release.v}`)
+  return {
+    resolve: (spec, text) => {
+      const id = Object.hasOwn(lock.answers, text) ? lock.answers[text]! : ""
+      const locked = byVersion.get(id)
+      return locked === undefined ? source.resolve(spec, text) : releaseOfLocked(locked, releaseOf)
+    },
+    manifestOf: Effect.fnUntraced(function* (choice: DependencyGraph.Choice) {
+      const manifest = yield* source.manifestOf(choice)
+      const locked = lockedOf(choice)
+      // The same version by another publisher is no mismatch here: it answers a range that is not locked.
+      if (locked !== undefined && locked.publisher === PublicKey.toBase64(choice.publisher)) {
+        yield* verify(locked, choice, manifest)
+      }
+      return manifest
+    })
+  }
+}
+
+/** The release of a locked package, which must be the locked one. */
+export const releaseOfLocked = Effect.fnUntraced(function* <E, R>(locked: LockedPackage, releaseOf: ReleaseOf<E, R>) {
+  const publisher = Option.getOrThrow(PublicKey.parse(locked.publisher))
+  const choice = yield* releaseOf(publisher, locked.name, locked.version)
+  yield* verify(locked, choice)
+  return choice
+})

@@ -1,0 +1,180 @@
+/**
+ * Writes a record that its publisher revises: read what the network and the own memory have, join what
+ * two machines with one key wrote, change it, sign it and put it with compare-and-swap, again where
+ * somebody was faster.
+ *
+ * What is signed is remembered before it is put, and the pages that it refers to are put before it.
+ * So a run that was cut off leaves no record without its tree behind, the next one puts the very same
+ * bytes, and no two values are ever signed under one sequence number by one machine.
+ */
+import * as Bytes from "effect/Bytes"
+import * as Effect from "effect/Effect"
+import * as Hex from "effect/encoding/Hex"
+import * as Option from "effect/Option"
+import * as Schedule from "effect/Schedule"
+import type * as Schema from "effect/Schema"
+import type { KeyPair } from "../core/KeyPair.ts"
+import type { DhtError } from "../dht/DhtError.ts"
+import * as KeyString from "../dht/KeyString.ts"
+import { PageStore } from "../dht/PageStore.ts"
+import * as Quorum from "../dht/Quorum.ts"
+import * as Record from "../dht/Record.ts"
+import * as Tree from "../dht/Tree.ts"
+import * as Lookup from "./Lookup.ts"
+import { RegistryError, SequenceExhausted } from "./RegistryError.ts"
+
+/** Tries of a write that another machine races. */
+export const WRITE_TRIES = 6
+
+/** Pages read from the own store at a time. */
+const READS_AT_ONCE = 16
+
+/** A value as it would be signed, and those pages of its tree that the one before did not have. */
+export interface Draft<A> {
+  readonly content: A
+  readonly value: Uint8Array
+  readonly pages: ReadonlyArray<Uint8Array>
+}
+
+/** One kind of record, and what is to become of it. */
+export interface Subject<A, R> {
+  readonly keyString: string
+  readonly codec: Schema.Codec<A, Uint8Array>
+  readonly rootOf: (content: A) => Record.Target | undefined
+  /** What the network has and what this host remembers, where they differ. */
+  readonly merge: (self: Lookup.Found<A>, that: Lookup.Found<A>) => Effect.Effect<Draft<A>, RegistryError, R>
+  /** The first value, where there is no record yet. */
+  readonly create: Effect.Effect<Draft<A>, RegistryError, R>
+  /** The next value; `None` where the record is as it should be. */
+  readonly change: (current: A) => Effect.Effect<Option.Option<Draft<A>>, RegistryError, R>
+  /** Whether a record that is as it should be is put again all the same, lest the network forget it. */
+  readonly refresh: boolean
+}
+
+export interface Written<A> extends Lookup.Found<A> {
+  /** Nodes that hold the record now, as far as they said so; `undefined` where nothing had to be put. */
+  readonly acks: number | undefined
+}
+
+const toRegistryError = (reason: RegistryError["reason"]) => new RegistryError({ reason })
+
+/** Lost to somebody who wrote in between: to be read and tried again. */
+export const isLostRace = ({ reason }: RegistryError): boolean =>
+  reason._tag === "DhtError" && (reason.reason._tag === "CasConflict" || reason.reason._tag === "StaleSeq")
+
+const casOf = (remote: Record.Record | undefined) => (remote === undefined ? undefined : { cas: remote.seq })
+
+const putRecord = (record: Record.Record, remote: Record.Record | undefined) =>
+  Quorum.put(record, casOf(remote)).pipe(
+    Effect.map(({ acks }) => acks),
+    Effect.mapError((reason: DhtError) => toRegistryError(reason))
+  )
+
+const putPages = (pages: ReadonlyArray<Uint8Array>) =>
+  pages.length === 0 ? Effect.void : Tree.publish(pages).pipe(Effect.mapError(toRegistryError))
+
+const keepPages = (pages: ReadonlyArray<Uint8Array>) =>
+  pages.length === 0
+    ? Effect.void
+    : Effect.flatMap(PageStore, (store) => Effect.mapError(store.keep(pages), toRegistryError))
+
+/** Pages of one tree that this host holds and another tree, which the network has, does not refer to. */
+const unpublishedPages = Effect.fnUntraced(function* (
+  root: Record.Target | undefined,
+  published: Record.Target | undefined
+) {
+  if (root === undefined || (published !== undefined && Bytes.Equivalence(root, published))) return []
+  const store = yield* PageStore
+  const targetsOf = (of: Record.Target) => Effect.map(Tree.reachable(of), ({ targets }) => targets)
+  const there = new Set(
+    (published === undefined ? [] : yield* targetsOf(published)).map((target) => Hex.encode(target))
+  )
+  const lacking = (yield* targetsOf(root)).filter((target) => !there.has(Hex.encode(target)))
+  const pages = yield* Effect.forEach(lacking, store.find, { concurrency: READS_AT_ONCE })
+  return pages.flatMap(Option.toArray)
+}, Effect.mapError(toRegistryError))
+
+interface Current<A> {
+  readonly draft: Draft<A>
+  /** The record that says just this and is the newest there is. */
+  readonly record: Record.Record | undefined
+}
+
+/** A signed record that is to be stored, or left as it is. */
+interface Signed<A> extends Lookup.Found<A> {
+  /** Pages that neither this host nor the network may have yet. */
+  readonly pages: ReadonlyArray<Uint8Array>
+  /** Whether they are all that the network's record has not: the new one was made from that. */
+  readonly isFromRemote: boolean
+}
+
+/** Brings a publisher's record to where `subject.change` has nothing left to change, and the network with it. */
+export const write = Effect.fn("Revision.write")(function* <A, R>(keyPair: KeyPair, subject: Subject<A, R>) {
+  const { change, codec, create, keyString, merge, refresh, rootOf } = subject
+  const open = Lookup.open(codec, keyString)
+
+  const asItIs = ({ record, value }: Lookup.Found<A>): Current<A> => ({
+    draft: { content: value, value: record.value, pages: [] },
+    record
+  })
+
+  const join = Effect.fnUntraced(function* ({ local, remote }: Lookup.Pair) {
+    if (local === undefined || remote === undefined || local === remote) {
+      const record = remote ?? local
+      return record === undefined ? undefined : asItIs(yield* open(record))
+    }
+    const [there, here] = [yield* open(remote), yield* open(local)]
+    const draft = yield* merge(there, here)
+    yield* keepPages(draft.pages)
+    const says = (record: Record.Record) => Bytes.Equivalence(record.value, draft.value)
+    const record =
+      says(remote) && remote.seq >= local.seq ? remote : says(local) && local.seq > remote.seq ? local : undefined
+    return { draft, record } satisfies Current<A>
+  })
+
+  const sign = Effect.fnUntraced(function* ({ local, remote }: Lookup.Pair, draft: Draft<A>, isFromRemote: boolean) {
+    const seq = Math.max(local?.seq ?? 0, remote?.seq ?? 0) + 1
+    if (seq > Record.SEQ_MAX) return yield* toRegistryError(new SequenceExhausted({ subject: keyString }))
+    const record = Record.sign(keyPair, { salt: KeyString.saltOf(keyString), seq, value: draft.value })
+    return { record, value: draft.content, pages: draft.pages, isFromRemote } satisfies Signed<A>
+  })
+
+  const next = Effect.fnUntraced(function* (pair: Lookup.Pair) {
+    const current = yield* join(pair)
+    if (current === undefined) return yield* sign(pair, yield* create, true)
+    const { draft, record } = current
+    const isFromRemote = record !== undefined && record === pair.remote
+    const changed = yield* change(draft.content)
+    if (Option.isSome(changed)) return yield* sign(pair, changed.value, isFromRemote)
+    if (record === undefined) return yield* sign(pair, draft, false)
+    return { record, value: draft.content, pages: [], isFromRemote } satisfies Signed<A>
+  })
+
+  /** What was kept here but may never have been put, such as by a run that was cut off, goes with the rest. */
+  const lacking = Effect.fnUntraced(function* ({ remote }: Lookup.Pair, { isFromRemote, pages, value }: Signed<A>) {
+    if (isFromRemote) return pages
+    return yield* unpublishedPages(
+      rootOf(value),
+      remote === undefined ? undefined : rootOf((yield* open(remote)).value)
+    )
+  })
+
+  const attempt = Effect.gen(function* () {
+    const pair = yield* Lookup.both(keyPair.publicKey, keyString)
+    const signed = yield* next(pair)
+    const { record, value } = signed
+    yield* keepPages(signed.pages)
+    if (record !== pair.local) yield* Lookup.remember(record)
+    if (!refresh && record === pair.remote) return { record, value, acks: undefined } satisfies Written<A>
+    yield* putPages(yield* lacking(pair, signed))
+    const acks = yield* putRecord(record, pair.remote)
+    return { record, value, acks } satisfies Written<A>
+  })
+
+  return yield* attempt.pipe(
+    Effect.retry({
+      while: isLostRace,
+      schedule: Schedule.exponential("50 millis").pipe(Schedule.jittered, Schedule.upTo({ times: WRITE_TRIES - 1 }))
+    })
+  )
+})

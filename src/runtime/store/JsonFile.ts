@@ -1,0 +1,103 @@
+/**
+ * One JSON document in a file, behind a schema. A file that is not there reads as the empty document;
+ * a damaged one is a failure and is never written over. The document is changed under a lock between
+ * processes, `<file>.lock`, by replacing the file in one step, so that no change is lost or torn.
+ */
+import type { SecureRandom } from "effect/crypto/SecureRandom"
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as Path from "effect/Path"
+import type { PlatformError } from "effect/PlatformError"
+import * as Schema from "effect/Schema"
+import * as Semaphore from "effect/Semaphore"
+import * as AtomicFile from "./AtomicFile.ts"
+import * as FileLock from "./FileLock.ts"
+import { isNotFound, problemOf } from "./PlatformProblem.ts"
+
+export interface JsonFile<A, E> {
+  /** The document as it is on the disk now. */
+  readonly read: Effect.Effect<A, E>
+  /**
+   * Changes the document. `f` is pure: it is asked once with what was read, and once more with what is there
+   * under the lock. Where it gives back the very document that it was given, nothing is locked or written.
+   */
+  readonly update: <B>(f: (document: A) => readonly [result: B, next: A]) => Effect.Effect<B, E>
+}
+
+export interface Options<A, E> {
+  readonly location: string
+  /** Of the document as `JSON.parse` gives it. */
+  readonly schema: Schema.Codec<A, unknown>
+  /** What a file that is not there stands for. */
+  readonly empty: A
+  /** Makes the failure from a few words on what is wrong: `it is damaged`, `ENOSPC: no space left on device`. */
+  readonly failed: (problem: string) => E
+}
+
+/** Looks at nothing yet: the file, and its directory, are made by the first change. */
+export const make: <A, E>(
+  options: Options<A, E>
+) => Effect.Effect<JsonFile<A, E>, never, FileSystem.FileSystem | Path.Path | SecureRandom> = Effect.fnUntraced(
+  function* <A, E>({ empty, failed, location, schema }: Options<A, E>) {
+    const fs = yield* FileSystem.FileSystem
+    const directory = (yield* Path.Path).dirname(location)
+    const context = yield* Effect.context<FileSystem.FileSystem | Path.Path | SecureRandom>()
+    // A field that this program does not know, such as a later one may have written, would be lost with the next change.
+    const decode = Schema.decodeUnknownEffect(Schema.fromJsonString(schema), { onExcessProperty: "error" })
+    const encode = Schema.encodeSync(schema)
+    /** Spares the fibers of this process the polling. */
+    const writing = yield* Semaphore.make(1)
+    /** Large documents are read far more often than they change. */
+    let last: { readonly text: string; readonly document: A } | undefined
+
+    const parse = (text: string) =>
+      Effect.suspend(() => {
+        if (last?.text === text) return Effect.succeed(last.document)
+        return decode(text).pipe(
+          Effect.mapError((error) => failed(`it is damaged: ${error.message.split("\n")[0]!}`)),
+          Effect.tap((document) => Effect.sync(() => (last = { text, document })))
+        )
+      })
+
+    const read: Effect.Effect<A, E> = fs.readFileString(location).pipe(
+      Effect.matchEffect({
+        onFailure: (error) => (isNotFound(error) ? Effect.succeed(empty) : Effect.fail(failed(problemOf(error)))),
+        onSuccess: parse
+      })
+    )
+
+    const unwritten = (error: PlatformError) => failed(problemOf(error))
+
+    const write = (document: A) =>
+      Effect.suspend(() => {
+        const text = JSON.stringify(encode(document), null, 1)
+        return Effect.mapError(AtomicFile.replace(location, new TextEncoder().encode(text)), unwritten)
+      })
+
+    /** Reads anew, since another process may have changed the document. */
+    const change = Effect.fnUntraced(function* <B>(f: (document: A) => readonly [B, A]) {
+      const document = yield* read
+      const [result, next] = f(document)
+      if (next !== document) yield* write(next)
+      return result
+    })
+
+    const update = Effect.fnUntraced(function* <B>(f: (document: A) => readonly [B, A]) {
+      const document = yield* read
+      const [result, next] = f(document)
+      if (next === document) return result
+      const changed = yield* fs
+        .makeDirectory(directory, { recursive: true, mode: AtomicFile.PRIVATE_DIRECTORY_MODE })
+        .pipe(
+          // What `change` fails with is told apart from what the lock itself fails with.
+          Effect.andThen(FileLock.withLock(`${location}.lock`, Effect.result(change(f)))),
+          Effect.mapError(unwritten),
+          writing.withPermits(1),
+          Effect.provideContext(context)
+        )
+      return yield* Effect.fromResult(changed)
+    })
+
+    return { read, update }
+  }
+)

@@ -1,0 +1,283 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import { explain } from "../../../src/protocol/core/Errors.ts"
+import type * as DependencyGraph from "../../../src/protocol/registry/DependencyGraph.ts"
+import * as DependencyTree from "../../../src/protocol/registry/DependencyTree.ts"
+import { choiceOf, type Counted, manifestOf, type Packages, source, split, type Wishes } from "./Dependencies.ts"
+
+const make = (wishes: Wishes, packages: Packages, counted?: Counted) =>
+  DependencyTree.resolveTree(wishes, source(packages, counted))
+
+/** Instance id → what it sees. */
+const shape = (
+  tree: DependencyTree.DependencyTree
+): { readonly [id: string]: { readonly [name: string]: string } } => ({
+  project: Object.fromEntries(tree.project),
+  ...Object.fromEntries([...tree.instances].map(([id, { dependencies }]) => [id, Object.fromEntries(dependencies)]))
+})
+
+const on = (...names: ReadonlyArray<string>): { readonly [name: string]: string } =>
+  Object.fromEntries(names.map((each) => split(each)))
+
+describe("a tree of dependencies", () => {
+  it.effect("gives every package what it declares and nothing else", () =>
+    Effect.gen(function* () {
+      const tree = yield* make(
+        { dependencies: on("app@^1.0.0") },
+        {
+          "app@1.2.0": { dependencies: on("left@^1.0.0", "right@~2.0.0") },
+          "left@1.9.0": { dependencies: on("deep@>=1 <3") },
+          "right@2.0.5": { dependencies: on("deep@1.0.0") },
+          "right@2.1.0": {},
+          "deep@1.0.0": {},
+          "deep@2.5.0": {},
+          "deep@3.0.0": {}
+        }
+      )
+      assert.deepStrictEqual(shape(tree), {
+        project: { app: "app@1.2.0" },
+        "app@1.2.0": { left: "left@1.9.0", right: "right@2.0.5" },
+        "left@1.9.0": { deep: "deep@2.5.0" },
+        "right@2.0.5": { deep: "deep@1.0.0" },
+        "deep@1.0.0": {},
+        "deep@2.5.0": {}
+      })
+    })
+  )
+
+  it.effect("ends when dependencies go in a circle", () =>
+    Effect.gen(function* () {
+      const tree = yield* make(
+        { dependencies: on("a@1") },
+        {
+          "a@1.0.0": { dependencies: on("b@1") },
+          "b@1.0.0": { dependencies: on("c@1") },
+          "c@1.0.0": { dependencies: on("a@1", "c@1") }
+        }
+      )
+      assert.deepStrictEqual(shape(tree)["c@1.0.0"], { a: "a@1.0.0", c: "c@1.0.0" })
+      assert.strictEqual(tree.instances.size, 3)
+    })
+  )
+
+  it.effect("asks once for each name and range, however many paths lead there", () =>
+    Effect.gen(function* () {
+      // Twenty layers of two packages that each depend on both of the next: a million paths.
+      const packages: Record<string, Wishes> = {}
+      for (let layer = 0; layer < 20; layer++) {
+        for (const side of ["a", "b"]) {
+          packages[`${side}${layer}@1.0.0`] =
+            layer === 19 ? {} : { dependencies: on(`a${layer + 1}@^1`, `b${layer + 1}@^1`) }
+        }
+      }
+      const counted = { resolved: 0, described: 0 }
+      const tree = yield* make({ dependencies: on("a0@1") }, packages, counted)
+      assert.strictEqual(tree.instances.size, 39)
+      assert.strictEqual(counted.resolved, 39)
+      assert.strictEqual(counted.described, 39)
+    })
+  )
+
+  it.effect("is refused when it never ends", () =>
+    Effect.gen(function* () {
+      const endless: DependencyGraph.Source<never, never> = {
+        resolve: ({ name }) => Effect.succeed(choiceOf(`${name}@1.0.0`)),
+        manifestOf: ({ release }) => {
+          const [, number] = release.n.split("-")
+          const next = Array.from({ length: 20 }, (_, i) => `x-${Number(number) * 20 + i + 1}@1`)
+          return Effect.succeed(manifestOf(`${release.n}@1.0.0`, { dependencies: on(...next) }))
+        }
+      }
+      const error = yield* Effect.flip(DependencyTree.resolveTree({ dependencies: on("x-0@1") }, endless))
+      assert.strictEqual(error.reason._tag, "TooManyDependencies")
+    })
+  )
+
+  it.effect("names who asked when a required dependency cannot be had", () =>
+    Effect.gen(function* () {
+      const packages = { "a@1.0.0": { dependencies: on("gone@^2") }, "gone@1.0.0": {} }
+      const error = yield* Effect.flip(make({ dependencies: on("a@1") }, packages))
+      assert.strictEqual(error.reason._tag, "DependencyNotResolved")
+      assert.include(error.message, "a@1.0.0 depends on gone@^2")
+      assert.strictEqual(explain(error)?.exitCode, 3)
+    })
+  )
+
+  it.effect("refuses a dependency that points outside the registry", () =>
+    Effect.gen(function* () {
+      for (const range of [
+        "git+https://example.org/x.git",
+        "file:../x",
+        "npm:other@1",
+        "user/repo",
+        "https://e.org/x.tgz"
+      ]) {
+        const error = yield* Effect.flip(
+          make({ dependencies: on("a@1") }, { "a@1.0.0": { dependencies: { x: range } } })
+        )
+        assert.strictEqual(error.reason._tag, "UnsupportedDependency", range)
+      }
+    })
+  )
+
+  it.effect("reads an empty range as any version", () =>
+    Effect.gen(function* () {
+      const tree = yield* make({ dependencies: { a: "" } }, { "a@1.0.0": {}, "a@2.0.0": {} })
+      assert.strictEqual(tree.project.get(choiceOf("a@1.0.0").release.n), "a@2.0.0")
+    })
+  )
+})
+
+describe("optional dependencies", () => {
+  it.effect("that cannot be had are left out with a warning, with all that only they need", () =>
+    Effect.gen(function* () {
+      const tree = yield* make(
+        { dependencies: on("a@1"), optionalDependencies: on("nowhere@1") },
+        {
+          "a@1.0.0": { optionalDependencies: on("native@1") },
+          "native@1.0.0": { dependencies: on("helper@1", "gone@1") },
+          "helper@1.0.0": {}
+        }
+      )
+      assert.deepStrictEqual(shape(tree), { project: { a: "a@1.0.0" }, "a@1.0.0": {} })
+      assert.strictEqual(tree.warnings.length, 2)
+      assert.isTrue(tree.warnings.some((warning) => warning.includes("native@1")))
+    })
+  )
+
+  it.effect("are marked, and what is also required elsewhere is not", () =>
+    Effect.gen(function* () {
+      const tree = yield* make(
+        { dependencies: on("a@1"), optionalDependencies: on("o@1") },
+        {
+          "a@1.0.0": { dependencies: on("both@1") },
+          "o@1.0.0": { dependencies: on("both@1", "only@1") },
+          "both@1.0.0": {},
+          "only@1.0.0": {}
+        }
+      )
+      const optional = [...tree.instances.values()].filter(({ isOptional }) => isOptional).map(({ id }) => id)
+      assert.deepStrictEqual(optional, ["o@1.0.0", "only@1.0.0"])
+    })
+  )
+
+  it.effect("take the place of a required one of the same name, as in npm", () =>
+    Effect.gen(function* () {
+      const tree = yield* make(
+        { dependencies: on("x@1"), optionalDependencies: on("x@2") },
+        { "x@1.0.0": {}, "x@2.0.0": {} }
+      )
+      assert.deepStrictEqual(shape(tree)["project"], { x: "x@2.0.0" })
+    })
+  )
+
+  it.effect("are not left out because the network failed", () =>
+    Effect.gen(function* () {
+      const failing = { exitCode: 5 as const, hint: "", message: "down", _tag: "NoNodes" }
+      const exit = yield* Effect.exit(
+        DependencyTree.resolveTree(
+          { optionalDependencies: on("a@1") },
+          { resolve: () => Effect.fail(failing), manifestOf: () => Effect.fail(failing) }
+        )
+      )
+      assert.isTrue(Exit.isFailure(exit))
+    })
+  )
+})
+
+describe("peer dependencies", () => {
+  it.effect("are those of whoever uses the package", () =>
+    Effect.gen(function* () {
+      const tree = yield* make(
+        { dependencies: on("react@17.0.0", "dom@1", "nested@1") },
+        {
+          "react@17.0.0": {},
+          "react@18.0.0": {},
+          "dom@1.0.0": { peerDependencies: on("react@>=17") },
+          "nested@1.0.0": { dependencies: on("react@18.0.0", "dom@1") }
+        }
+      )
+      assert.deepStrictEqual(shape(tree), {
+        project: { react: "react@17.0.0", dom: "dom@1.0.0(react@17.0.0)", nested: "nested@1.0.0" },
+        "react@17.0.0": {},
+        "react@18.0.0": {},
+        "dom@1.0.0(react@17.0.0)": { react: "react@17.0.0" },
+        "dom@1.0.0(react@18.0.0)": { react: "react@18.0.0" },
+        "nested@1.0.0": { react: "react@18.0.0", dom: "dom@1.0.0(react@18.0.0)" }
+      })
+    })
+  )
+
+  it.effect("reach through packages that do not provide them", () =>
+    Effect.gen(function* () {
+      const tree = yield* make(
+        { dependencies: on("host@2.0.0", "outer@1") },
+        {
+          "host@1.0.0": {},
+          "host@2.0.0": {},
+          "outer@1.0.0": { dependencies: on("inner@1") },
+          "inner@1.0.0": { peerDependencies: on("host@*") }
+        }
+      )
+      assert.deepStrictEqual(shape(tree)["inner@1.0.0(host@2.0.0)"], { host: "host@2.0.0" })
+      assert.deepStrictEqual(shape(tree)["outer@1.0.0(host@2.0.0)"], { inner: "inner@1.0.0(host@2.0.0)" })
+    })
+  )
+
+  it.effect("that nobody provides are added to the project, in a version that suits all", () =>
+    Effect.gen(function* () {
+      const tree = yield* make(
+        { dependencies: on("a@1", "b@1") },
+        {
+          "a@1.0.0": { peerDependencies: on("p@^1 || ^2") },
+          "b@1.0.0": { peerDependencies: on("p@^1.5") },
+          "p@1.7.0": { peerDependencies: on("q@1") },
+          "p@2.0.0": {},
+          "q@1.0.0": {}
+        }
+      )
+      assert.deepStrictEqual(shape(tree)["project"], {
+        a: "a@1.0.0(p@1.7.0)",
+        b: "b@1.0.0(p@1.7.0)",
+        p: "p@1.7.0(q@1.0.0)",
+        q: "q@1.0.0"
+      })
+    })
+  )
+
+  it.effect("that are optional are used where they are, and not added where not", () =>
+    Effect.gen(function* () {
+      const plugin = { peerDependencies: on("p@1"), peerDependenciesMeta: { p: { optional: true } } }
+      const without = yield* make({ dependencies: on("a@1") }, { "a@1.0.0": plugin, "p@1.0.0": {} })
+      assert.deepStrictEqual(shape(without), { project: { a: "a@1.0.0" }, "a@1.0.0": {} })
+      const beside = yield* make({ dependencies: on("a@1", "p@1") }, { "a@1.0.0": plugin, "p@1.0.0": {} })
+      assert.deepStrictEqual(shape(beside)["a@1.0.0(p@1.0.0)"], { p: "p@1.0.0" })
+    })
+  )
+
+  it.effect("that the project has in another version are a conflict, and deeper down a warning", () =>
+    Effect.gen(function* () {
+      const packages: Packages = {
+        "p@1.0.0": {},
+        "p@2.0.0": {},
+        "a@1.0.0": { peerDependencies: on("p@2") },
+        "outer@1.0.0": { dependencies: on("a@1") }
+      }
+      const error = yield* Effect.flip(make({ dependencies: on("p@1", "a@1") }, packages))
+      assert.strictEqual(error.reason._tag, "PeerConflict")
+      const tree = yield* make({ dependencies: on("p@1", "outer@1") }, packages)
+      assert.strictEqual(tree.warnings.length, 1)
+    })
+  )
+
+  it.effect("may go in circles", () =>
+    Effect.gen(function* () {
+      const tree = yield* make(
+        { dependencies: on("a@1", "b@1") },
+        { "a@1.0.0": { peerDependencies: on("b@1") }, "b@1.0.0": { peerDependencies: on("a@1") } }
+      )
+      assert.deepStrictEqual(shape(tree)["project"], { a: "a@1.0.0(b@1.0.0)", b: "b@1.0.0(a@1.0.0)" })
+    })
+  )
+})
