@@ -5,6 +5,7 @@ import * as Result from "effect/Result"
 import * as fc from "fast-check"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
+import * as Zlib from "node:zlib"
 import { extract, inspect } from "../src/runtime/archive/Extract.ts"
 import { pack } from "../src/runtime/archive/Pack.ts"
 import * as Sandbox from "../test/runtime/archive/Sandbox.ts"
@@ -124,13 +125,21 @@ describe("archives", () => {
       { numRuns: 300 }
     ))
 
-  it("any damage to the compressed bytes is refused, except in the gzip header", () => {
+  it("any damage to the compressed bytes is refused, unless they still say the same", () => {
     const archive = gzip(sound)
+    /** Deflate has many spellings of one text: a copy from elsewhere of the same bytes is no damage. */
+    const saysTheSame = (bytes: Buffer): boolean => {
+      try {
+        return Zlib.gunzipSync(bytes).equals(sound)
+      } catch {
+        return false
+      }
+    }
     return fc.assert(
       fc.asyncProperty(damages(archive), async (changes) => {
         const bytes = damaged(archive, changes)
         await unpacksOrRefuses(bytes)
-        if (bytes.subarray(10).equals(archive.subarray(10))) return
+        if (saysTheSame(bytes)) return
         const result = await run(() => Effect.result(inspect(Sandbox.source(bytes))))
         assert.isTrue(Result.isFailure(result))
       }),

@@ -56,7 +56,7 @@ describe("ls-cli as separate processes", { timeout: 60_000 }, () => {
     assert.strictEqual(queried.code, 0, queried.stderr)
     const { publishers } = JSON.parse(queried.stdout)
     assert.strictEqual(publishers.length, 1)
-    const fields = ["publisher", "latestVersion", "firstSeen", "observedAt", "pinned", "trusted"]
+    const fields = ["publisher", "latestVersion", "firstSeen", "observedAt", "pinned", "trusted", "revoked"]
     assert.deepStrictEqual(Object.keys(publishers[0]), fields)
     assert.strictEqual(publishers[0].publisher, publisherKey)
 
