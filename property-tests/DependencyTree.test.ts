@@ -46,6 +46,17 @@ const lockText = (of: Wishes, outcome: Outcome): string =>
 
 const edgesOf = (each: Wishes) => Object.entries({ ...each.dependencies, ...each.optionalDependencies })
 
+/** Whether the instance that sees `seen` brings `id` itself. */
+const isOwnOf = (
+  seen: ReadonlyMap<string, string>,
+  instances: DependencyTree.DependencyTree["instances"],
+  id: string
+): boolean => {
+  const user = [...instances.values()].find(({ dependencies }) => dependencies === seen)
+  const name = instances.get(id)!.package.choice.release.n
+  return user?.package.edges.some((edge) => edge.name === name && !edge.kind.toLowerCase().includes("peer")) ?? false
+}
+
 describe("trees of dependencies", () => {
   it("every edge leads to the highest version in its range, or is optional and missing", () => {
     fc.assert(
@@ -82,6 +93,28 @@ describe("trees of dependencies", () => {
         for (const dependencies of [seen, ...[...instances.values()].map((each) => each.dependencies)]) {
           for (const [name, id] of dependencies) {
             assert.strictEqual(instances.get(id)?.package.choice.release.n, name)
+          }
+        }
+      }),
+      runs
+    )
+  })
+
+  it("a peer is the instance that whoever uses the package sees under that name", () => {
+    fc.assert(
+      fc.property(registry, wishes, (packages, project) => {
+        const outcome = run(project, source(packages))
+        if ("error" in outcome) return
+        const { instances, project: seen } = outcome.tree
+        for (const user of [seen, ...[...instances.values()].map((each) => each.dependencies)]) {
+          for (const id of user.values()) {
+            const { dependencies, package: each } = instances.get(id)!
+            for (const { kind, name } of each.edges) {
+              if ((kind !== "peer" && kind !== "optionalPeer") || !user.has(name)) continue
+              // Where the user has it for a peer of its own, it may have the package from further out.
+              if (user !== seen && !isOwnOf(user, instances, id)) continue
+              assert.strictEqual(dependencies.get(name), name === each.choice.release.n ? id : user.get(name))
+            }
           }
         }
       }),

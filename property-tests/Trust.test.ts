@@ -153,7 +153,16 @@ describe("the trust book", () => {
                 note === undefined ? { publisher, since } : { publisher, since, note }
               ])
             )
-        )
+        ),
+      revoked: fc.array(fc.tuple(anyPublisher, anyTime, fc.option(anyPublisher, { nil: undefined }))).map(
+        (entries) =>
+          new Map(
+            entries.map(([publisher, since, successor]) => {
+              const tombstone: Book.Tombstone = { publisher, reason: "lost", timestamp: 0, successor, since }
+              return [PublicKey.toHex(publisher), tombstone]
+            })
+          )
+      )
     })
     fc.assert(
       fc.property(anyBook, (book) => assert.deepStrictEqual(throughText(book), book)),

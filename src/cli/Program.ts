@@ -6,63 +6,20 @@ import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
+import {
+  choice,
+  exactVersion,
+  keyName,
+  minAcks,
+  pinnedName,
+  retryRefused,
+  signingKey,
+  spec,
+  trustedKey,
+  undo
+} from "./Flags.ts"
 import * as Session from "./Session.ts"
 import * as Settings from "./Settings.ts"
-
-const spec = Argument.String("spec").pipe(
-  Argument.withDescription("Package name, with a version range if wanted: semver, semver@^7, @scope/name@1.2.3")
-)
-
-const choice = {
-  publisher: Flag.String("publisher").pipe(
-    Flag.withMetavar("key"),
-    Flag.withDescription("Take it from this publisher, whoever else uses the name"),
-    Flag.optional
-  ),
-  policy: Flag.String("policy").pipe(
-    Flag.withMetavar("name"),
-    Flag.withDescription(
-      "How to choose between publishers of a name: firstSeen, latestVersion, userTrust or seederCount; several with commas, tried in turn"
-    ),
-    Flag.withDefault("firstSeen")
-  )
-}
-
-/** The key that signs. */
-const signingKey = Flag.String("key").pipe(
-  Flag.withMetavar("name"),
-  Flag.withDescription("Key to sign with (default: default)"),
-  Flag.withDefault("default")
-)
-
-const minAcks = Flag.Int("min-acks").pipe(
-  Flag.withMetavar("count"),
-  Flag.withDescription("DHT nodes that must hold each record, or all there are (default: 8)"),
-  Flag.withDefault(8)
-)
-
-const retryRefused = Flag.Boolean("retry-refused").pipe(
-  Flag.withDescription("Download again what was refused less than a day ago because its bytes were wrong"),
-  Flag.withDefault(false)
-)
-
-const undo = Flag.Boolean("undo").pipe(Flag.withDescription("Take it back"), Flag.withDefault(false))
-
-const exactVersion = Argument.String("version").pipe(
-  Argument.withDescription("Package and exact version, like semver@7.5.0")
-)
-
-const trustedKey = Argument.String("key").pipe(
-  Argument.withDescription("Public key in any of its spellings; ls-cli query <name> shows them")
-)
-
-const pinnedName = Argument.String("name").pipe(Argument.withDescription("Package name"))
-
-const keyName = (name: string) =>
-  Argument.String(name).pipe(
-    Argument.withDescription("Name of the key in your keystore"),
-    Argument.withDefault("default")
-  )
 
 const lazily = <A, E, R>(load: () => Promise<Effect.Effect<A, E, R>>) => Effect.flatten(Effect.promise(load))
 

@@ -2,6 +2,7 @@
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as NodePath from "node:path"
+import type { PackageSpec } from "../../protocol/core/PackageSpec.ts"
 import * as DependencyGraph from "../../protocol/registry/DependencyGraph.ts"
 import * as DependencyTree from "../../protocol/registry/DependencyTree.ts"
 import * as LockFile from "../../protocol/registry/LockFile.ts"
@@ -34,6 +35,23 @@ const change = (sign: string, ids: ReadonlyArray<string>): ReadonlyArray<string>
   ...(ids.length > SHOWN_MAX ? [`  ${sign} … and ${ids.length - SHOWN_MAX} more`] : [])
 ]
 
+/** What was named, by name. One name with two ranges has no place in one list of wishes. */
+const rangesOf = Effect.fnUntraced(function* (specs: ReadonlyArray<PackageSpec>) {
+  const ranges = new Map<string, string>()
+  for (const { name, range } of specs) {
+    const other = ranges.get(name)
+    if (other !== undefined && other !== range) {
+      return yield* new InvalidArgument({
+        argument: name,
+        problem: `is asked for as ${other} and as ${range}`,
+        hint: "A project asks for one range of a name: give one of them."
+      })
+    }
+    ranges.set(name, range)
+  }
+  return Object.fromEntries(ranges)
+})
+
 export const run = Effect.fnUntraced(function* (
   specTexts: ReadonlyArray<string>,
   directory: string,
@@ -44,17 +62,18 @@ export const run = Effect.fnUntraced(function* (
   const dir = NodePath.resolve(directory)
   const specs = yield* Effect.forEach(specTexts, Select.specOf)
   const chooser = yield* Select.chooserOf(choice)
+  const named = yield* rangesOf(specs)
   const own = yield* Project.wishes(dir)
-  const named = Object.fromEntries(specs.map(({ name, range }) => [name, range]))
-  const wishes: DependencyGraph.Wishes = { ...own, dependencies: { ...own.dependencies, ...named } }
-  if (DependencyGraph.edgesOf(wishes).length === 0) {
+  const before = Option.getOrUndefined(yield* Project.lock(dir))
+  if (Option.isNone(own) && before === undefined && specs.length === 0) {
     return yield* new InvalidArgument({
       argument: dir,
-      problem: "has no package.json that asks for anything",
+      problem: "has no package.json",
       hint: "Name packages, like: ls-cli lock semver@^7; or give the project with --dir."
     })
   }
-  const before = Option.getOrUndefined(yield* Project.lock(dir))
+  const wanted = Option.getOrElse(own, (): DependencyGraph.Wishes => ({}))
+  const wishes: DependencyGraph.Wishes = { ...wanted, dependencies: { ...wanted.dependencies, ...named } }
   const given = new Set<string>(specs.map(({ name }) => name))
 
   const work = output.task(`Resolving the dependencies of ${dir}`, (update) => {
@@ -72,7 +91,15 @@ export const run = Effect.fnUntraced(function* (
     return Effect.gen(function* () {
       const tree = yield* DependencyTree.resolveTree(
         wishes,
-        before === undefined ? source : LockFile.prefer(before, source, LockedRelease.find)
+        before === undefined
+          ? source
+          : LockFile.prefer(
+              before,
+              source,
+              LockedRelease.find,
+              // The lock has a publisher already; another one was asked for.
+              (spec) => Option.isSome(chooser.publisher) && given.has(spec.name)
+            )
       )
       const lock = LockFile.make(wishes, tree)
       const text = LockFile.toText(lock)

@@ -6,6 +6,7 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as NodePath from "node:path"
 import { ExitCode } from "../../protocol/core/Errors.ts"
+import { DependencyError, InvalidLockFile } from "../../protocol/registry/DependencyError.ts"
 import type * as DependencyGraph from "../../protocol/registry/DependencyGraph.ts"
 import * as LockFile from "../../protocol/registry/LockFile.ts"
 import { StorageFailed } from "../../protocol/swarm/Content.ts"
@@ -13,7 +14,7 @@ import { isNotFound, problemOf } from "../../runtime/store/PlatformProblem.ts"
 
 const PACKAGE_JSON = "package.json"
 
-/** The project's package.json cannot be read as one. */
+/** The project's directory is none, or its package.json cannot be read as one. */
 export class InvalidProject extends Schema.TaggedError<InvalidProject>()("InvalidProject", {
   location: Schema.String,
   problem: Schema.String
@@ -50,16 +51,45 @@ const readText = Effect.fnUntraced(function* (location: string) {
   )
 }, Effect.provide(NodeFileSystem.layer))
 
-/** What package.json asks for, what is needed for development among it; nothing where there is no package.json. */
+const requireDirectory = Effect.fnUntraced(function* (dir: string) {
+  const fs = yield* FileSystem.FileSystem
+  const info = yield* fs.stat(dir).pipe(
+    Effect.map(Option.some),
+    Effect.catchIf(isNotFound, () => Effect.succeedNone),
+    Effect.mapError((error) => new StorageFailed({ location: dir, operation: "read", problem: problemOf(error) }))
+  )
+  if (Option.isSome(info) && info.value.type === "Directory") return
+  return yield* new InvalidProject({
+    location: dir,
+    problem: Option.isNone(info) ? "it does not exist" : "it is not a directory"
+  })
+}, Effect.provide(NodeFileSystem.layer))
+
+/**
+ * What package.json asks for, what is needed for development among it; `None` where there is no
+ * package.json. A directory that does not exist is `InvalidProject`.
+ */
 export const wishes = Effect.fnUntraced(function* (dir: string) {
+  yield* requireDirectory(dir)
   const location = NodePath.join(dir, PACKAGE_JSON)
   const text = Option.getOrUndefined(yield* readText(location))
-  if (text === undefined) return {} satisfies DependencyGraph.Wishes
+  if (text === undefined) return Option.none<DependencyGraph.Wishes>()
   const { devDependencies, ...rest } = yield* decode(text).pipe(
     Effect.mapError((error) => new InvalidProject({ location, problem: error.message.split("\n")[0]! }))
   )
-  return devDependencies === undefined ? rest : { ...rest, dependencies: { ...devDependencies, ...rest.dependencies } }
+  return Option.some<DependencyGraph.Wishes>(
+    devDependencies === undefined ? rest : { ...rest, dependencies: { ...devDependencies, ...rest.dependencies } }
+  )
 })
+
+/** A file that is too long to be a lock is not read at all. */
+const requireShort = Effect.fnUntraced(function* (location: string) {
+  const fs = yield* FileSystem.FileSystem
+  const info = yield* Effect.option(fs.stat(location))
+  if (Option.isNone(info) || info.value.size <= BigInt(LockFile.MAX_BYTES)) return
+  const problem = `it is longer than ${LockFile.MAX_BYTES} bytes`
+  return yield* new DependencyError({ reason: new InvalidLockFile({ location, problem }) })
+}, Effect.provide(NodeFileSystem.layer))
 
 /** Where the lock file lies. */
 export const lockLocation = (dir: string): string => NodePath.join(dir, LockFile.FILE_NAME)
@@ -67,6 +97,7 @@ export const lockLocation = (dir: string): string => NodePath.join(dir, LockFile
 /** `None` where there is no lock file. */
 export const lock = Effect.fnUntraced(function* (dir: string) {
   const location = lockLocation(dir)
+  yield* requireShort(location)
   const text = yield* readText(location)
   return Option.isNone(text) ? Option.none() : Option.some(yield* LockFile.parse(text.value, location))
 })

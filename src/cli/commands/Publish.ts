@@ -1,5 +1,6 @@
 /** `ls-cli publish <dir|tgz>`: a package under the user's key. */
 import * as Effect from "effect/Effect"
+import { explain } from "../../protocol/core/Errors.ts"
 import { Keystore } from "../../protocol/core/Keystore.ts"
 import * as Quorum from "../../protocol/dht/Quorum.ts"
 import type { Step } from "../../protocol/registry/PublicationLog.ts"
@@ -53,6 +54,16 @@ export const acksOf = (count: number): Effect.Effect<number, InvalidArgument> =>
         })
       )
 
+/** Who owns a revoked key needs no other publisher, but another key. */
+export const tellingOwner = <A, E, R>(work: Effect.Effect<A, E, R>) =>
+  Effect.tapError(work, (error) =>
+    explain(error)?._tag === "PublisherRevoked"
+      ? Effect.flatMap(Output, (output) =>
+          output.note("This key of yours is revoked: publish with your new key (--key).")
+        )
+      : Effect.void
+  )
+
 const plural = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? "" : "s"}`
 
 const planLines = (records: ReadonlyArray<PlannedRecord>): ReadonlyArray<string> => [
@@ -104,8 +115,9 @@ export const run = Effect.fnUntraced(function* (location: string, { dryRun, key,
   yield* Effect.gen(function* () {
     if (dryRun) return yield* session.limited(rehearse)
     const published = yield* session.limited(publish)
-    const { resumed, ...publication } = published.publication
+    const { resumed, wasOut, ...publication } = published.publication
     if (resumed.length > 0) yield* output.note("This finished a publication that was cut off before.")
+    else if (wasOut) yield* output.note("It was published already; its records were refreshed.")
     yield* output.result(Describe.document(published), Describe.lines(published))
     yield* output.note(`Each of its records is held by at least ${plural(publication.acks, "DHT node")}.`)
     if (!seed) {
@@ -113,7 +125,7 @@ export const run = Effect.fnUntraced(function* (location: string, { dryRun, key,
     }
     yield* output.note("Seeding. Press Ctrl-C to stop.")
     return yield* KeepAlive.run(false)
-  }).pipe(Effect.provideService(Quorum.MinAcks, acks), Effect.scoped, Network.provide)
+  }).pipe(tellingOwner, Effect.provideService(Quorum.MinAcks, acks), Effect.scoped, Network.provide)
 })
 
 const labelOf = ({ name, version }: PackedPackage): string => `${name}@${version}`

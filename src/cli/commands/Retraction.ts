@@ -9,13 +9,15 @@ import * as Version from "../../protocol/core/Version.ts"
 import * as Quorum from "../../protocol/dht/Quorum.ts"
 import * as Package from "../../protocol/registry/Package.ts"
 import type * as Retract from "../../protocol/registry/Retract.ts"
+import { refuseRevoked } from "../../protocol/swarm/PublishPackage.ts"
 import { quoted } from "../../runtime/archive/Printable.ts"
+import * as PublicationLock from "../../runtime/store/PublicationLock.ts"
 import { Output } from "../Output.ts"
 import { Session } from "../Session.ts"
 import { InvalidArgument } from "../Settings.ts"
 import { keyNameOf } from "./Keys.ts"
 import * as Network from "./Network.ts"
-import { acksOf } from "./Publish.ts"
+import { acksOf, tellingOwner } from "./Publish.ts"
 
 export interface Flags {
   readonly undo: boolean
@@ -73,12 +75,16 @@ export const run = Effect.fnUntraced(function* <E, R>(
   const label = `${name}@${version}`
   const work = Effect.gen(function* () {
     const keyPair = yield* Effect.flatMap(Keystore, (keystore) => keystore.load(keyName))
-    const retraction = yield* output.task(doing(label), () => retract(keyPair, name, version, { undo }))
+    const retraction = yield* output.task(doing(label), () =>
+      PublicationLock.alone(
+        Effect.andThen(refuseRevoked(keyPair.publicKey, name), retract(keyPair, name, version, { undo }))
+      )
+    )
     return { ...retraction, publisher: PublicKey.toBase64(keyPair.publicKey) }
   })
   const { flags, newest, publisher } = yield* session
     .limited(work)
-    .pipe(Effect.provideService(Quorum.MinAcks, acks), Network.provide)
+    .pipe(tellingOwner, Effect.provideService(Quorum.MinAcks, acks), Network.provide)
   yield* output.result({ name, version, publisher, ...document }, [told(label), `  publisher  ${publisher}`])
   const isAlone = newest === version && (flags & Package.Flag.yanked) !== 0
   yield* output.note(isAlone ? "No other version can take its place." : `The newest version is ${newest}.`)

@@ -5,6 +5,7 @@ import * as Schema from "effect/Schema"
 import { ExitCode } from "../../protocol/core/Errors.ts"
 import { Keystore } from "../../protocol/core/Keystore.ts"
 import * as PublicKey from "../../protocol/core/PublicKey.ts"
+import type { Revoked } from "../../protocol/registry/PublisherTrust.ts"
 import * as Revocation from "../../protocol/trust/Revocation.ts"
 import * as OfflineNode from "../../runtime/OfflineNode.ts"
 import { Output } from "../Output.ts"
@@ -66,6 +67,13 @@ const explanation = (publicKey: string, successor: PublicKey.PublicKey | undefin
   "    key, so tell them by another way, too. Then publish your packages again with the new key."
 ]
 
+const saidBefore = ({ reason, successor }: Revoked): ReadonlyArray<string> => [
+  `The key was revoked before: ${reason} (${
+    successor === undefined ? "no successor" : `successor ${PublicKey.toBase64(successor)}`
+  }).`,
+  "Hosts that saw the earlier revocation keep its reason and successor, this one included; a successor named later counts for nothing there."
+]
+
 export const run = Effect.fnUntraced(function* (flags: Flags) {
   const output = yield* Output
   const session = yield* Session
@@ -84,17 +92,22 @@ export const run = Effect.fnUntraced(function* (flags: Flags) {
   }
   /** Revoking again puts the record again; what is not given anew stays as it was said. */
   const revoke = Effect.gen(function* () {
-    const before = Option.getOrUndefined(yield* Revocation.recall(keyPair.publicKey))
+    const before = Option.getOrUndefined(
+      yield* Effect.flatMap(Revocation.newest(keyPair.publicKey), (said) =>
+        Option.isSome(said) ? Effect.succeed(said) : Revocation.recall(keyPair.publicKey)
+      )
+    )
     const said = before === undefined ? Option.none() : Revocation.parseReason(before.reason)
     const reason = given ?? Option.getOrElse(said, () => Revocation.DEFAULT_REASON)
     return yield* Revocation.revoke(keyPair, { reason, successor: successor ?? before?.successor })
   })
-  const { acks, isAsAsked, revoked } = yield* output.task(`Revoking ${publicKey}`, () =>
+  const { acks, before, isAsAsked, revoked } = yield* output.task(`Revoking ${publicKey}`, () =>
     session.limited(revoke).pipe(Network.provide)
   )
   if (!isAsAsked) {
     yield* output.note("The key was revoked before, by a record that cannot be replaced: yours or that of a thief.")
   }
+  if (before !== undefined) yield* Effect.forEach(saidBefore(before), output.note, { discard: true })
   yield* output.note("To keep the revocation in the network: ls-cli seed (again, if one is running)")
   const document = { key: name, ...revokedDocument(revoked), acks }
   yield* output.result(document, [

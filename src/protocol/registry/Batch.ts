@@ -1,6 +1,7 @@
 /**
- * How many puts run at once: a batch grows while the network takes everything quickly, and shrinks
- * when it does not (DESIGN section 6). A pure function from one batch to the size of the next.
+ * How many puts run at once: a window over what is due, as wide as a batch. It grows while the network
+ * takes everything quickly, and shrinks when it does not (DESIGN section 6). A pure function from what
+ * came of one batch to the size of the next.
  */
 import * as Duration from "effect/Duration"
 

@@ -1,5 +1,5 @@
 /**
- * The publishers of a name as a policy judges them: claims that may be believed, this host's own
+ * The publishers of a name as a policy judges them: their claims, this host's own
  * observations of them, and what else the policy needs to know. Ten thousand hostile claims cost
  * sorting and no look-ups: seeders are counted for a bounded number, within one deadline.
  */
@@ -7,6 +7,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Hex from "effect/encoding/Hex"
 import * as Option from "effect/Option"
+import * as Instant from "../core/Instant.ts"
 import type { PackageName } from "../core/PackageName.ts"
 import * as PublicKey from "../core/PublicKey.ts"
 import type { Record } from "../dht/Record.ts"
@@ -25,7 +26,7 @@ import * as Seeders from "./Seeders.ts"
 /** Who publishes a name, judged. */
 export interface Field {
   readonly judgement: Policy.Judgement
-  /** Of everybody with a believable claim. */
+  /** Of everybody with a claim. */
   readonly size: number
   /** With those observed for the first time just now. */
   readonly observed: FirstObserved
@@ -78,9 +79,34 @@ const count = Effect.fnUntraced(function* (
   return { asked, seeders, looked } satisfies Counted
 })
 
+const isPostdated = ({ claim }: Candidate, now: number): boolean => claim.t > now + NameClaim.CLOCK_SKEW_MAX_MS
+
+/** In the order given, but those whose claims are dated ahead of now come last. */
+const postdatedLast = (ranked: ReadonlyArray<Candidate>, now: number): ReadonlyArray<Candidate> => {
+  const late = ranked.filter((candidate) => isPostdated(candidate, now))
+  return late.length === 0 ? ranked : [...ranked.filter((candidate) => !isPostdated(candidate, now)), ...late]
+}
+
+/**
+ * What the policy says, but whoever is dated ahead of now stands behind all others that it takes. It is
+ * not left out: a publisher whose clock was wrong once could never be found again, as its later claims
+ * have to be dated later still.
+ */
+const judgeDated = (policy: Policy.Policy, candidates: ReadonlyArray<Candidate>, now: number): Policy.Judgement => {
+  const { lost, ranked, refused } = policy.judge(candidates, now)
+  return {
+    ranked: postdatedLast(ranked, now),
+    refused,
+    lost: (loser, winner) =>
+      isPostdated(loser, now) && !isPostdated(winner, now)
+        ? `postdated: its claim is dated ahead of this clock, ${Instant.exact(loser.claim.t)}`
+        : lost(loser, winner)
+  }
+}
+
 /** Which to count where not all can be: trusted ones, then the first seen. */
 const countedFirst = (candidates: ReadonlyArray<Candidate>, now: number): ReadonlyArray<Candidate> => {
-  const { ranked } = Policy.firstSeen.judge(candidates, now)
+  const ranked = postdatedLast(Policy.firstSeen.judge(candidates, now).ranked, now)
   return [...ranked.filter(({ isTrusted }) => isTrusted), ...ranked.filter(({ isTrusted }) => !isTrusted)].slice(
     0,
     Seeders.SEEDER_CANDIDATES_MAX
@@ -154,7 +180,7 @@ export const readIndex = Effect.fnUntraced(function* (name: PackageName, options
 
 export type Index = Effect.Success<ReturnType<typeof readIndex>>
 
-/** Notes everybody with a believable claim, finds out what the policy needs, and lets it judge. */
+/** Notes everybody whose claim is not dated ahead of now, finds out what the policy needs, and lets it judge. */
 export const judge = Effect.fnUntraced(function* (
   inquiry: Inquiry,
   name: PackageName,
@@ -162,8 +188,8 @@ export const judge = Effect.fnUntraced(function* (
   policy: Policy.Policy
 ) {
   const now = yield* Clock.currentTimeMillis
-  const claims = NameClaim.believable(snapshot.claims, now)
-  const { after, before } = yield* observe(name, claims, now)
+  const claims = [...snapshot.claims.values()]
+  const { after, before } = yield* observe(name, NameClaim.believable(snapshot.claims, now), now)
   const trusted = yield* trustedFor(policy)
   const candidates = claims.map((claim): Candidate => {
     const key = PublicKey.toHex(claim.k)
@@ -173,8 +199,14 @@ export const judge = Effect.fnUntraced(function* (
     policy.needs.has("seeders") && candidates.length > 0
       ? yield* withSeeders(inquiry, name, candidates, snapshot.packages, now)
       : { candidates, packages: new Map<string, PackageLookup.Looked>() }
+  const judgement = judgeDated(policy, told.candidates, now)
+  const best = judgement.ranked[0]
+  if (best !== undefined && isPostdated(best, now)) {
+    const when = Instant.exact(best.claim.t)
+    inquiry.warn("postdated", `Of ${name} there are only claims dated ahead of this clock; the best one says ${when}.`)
+  }
   return {
-    judgement: policy.judge(told.candidates, now),
+    judgement,
     size: claims.length,
     observed: after,
     handedOn: snapshot.packages,

@@ -44,14 +44,17 @@ export class PeerConflict extends Schema.TaggedError<PeerConflict>()("PeerConfli
   }
 }
 
+/** `limit` is that which was passed. */
 export class TooManyDependencies extends Schema.TaggedError<TooManyDependencies>()("TooManyDependencies", {
-  limit: Schema.Int
+  limit: Schema.Int,
+  /** What there are too many of, in the plural. */
+  what: Schema.String
 }) {
   readonly exitCode = ExitCode.untrusted
   readonly hint =
     "Nothing was installed. Ask for fewer packages, or for other versions of those that bring so much with them."
   override get message() {
-    return `The tree of dependencies has more than ${this.limit} packages`
+    return `The tree of dependencies has more than ${this.limit} ${this.what}`
   }
 }
 
@@ -75,9 +78,21 @@ export class LockMismatch extends Schema.TaggedError<LockMismatch>()("LockMismat
 }) {
   readonly exitCode = ExitCode.untrusted
   readonly hint =
-    "Nothing was installed. If you have made sure that the change is right, delete its entry and lock anew."
+    "Nothing was installed. If you have made sure that the change is right, delete the lock file (or its entry) and lock anew."
   override get message() {
     return `${this.package} is locked to ${this.locked}, but the network has ${this.found}`
+  }
+}
+
+/** What the lock file answers cannot be had today. */
+export class LockedNotResolved extends Schema.TaggedError<LockedNotResolved>()("LockedNotResolved", {
+  package: Schema.String,
+  problem: Schema.String,
+  hint: Schema.String,
+  exitCode: Schema.Literals(Object.values(ExitCode))
+}) {
+  override get message() {
+    return `the lock file has ${this.package}, and ${this.problem}`
   }
 }
 
@@ -88,7 +103,8 @@ export class DependencyError extends Schema.TaggedError<DependencyError>()("Depe
     PeerConflict,
     TooManyDependencies,
     InvalidLockFile,
-    LockMismatch
+    LockMismatch,
+    LockedNotResolved
   ])
 }) {
   override get message() {

@@ -27,6 +27,9 @@ export const SPECS_MAX = 40_000
 /** Answers waited for at a time. */
 const CONCURRENCY = 16
 
+/** What npm reads as another package under this name. */
+const ALIAS = /^\s*npm:/i
+
 /** What a package.json or a manifest says of dependencies. */
 export type Wishes = Partial<
   Pick<Manifest, "dependencies" | "optionalDependencies" | "peerDependencies" | "peerDependenciesMeta">
@@ -111,8 +114,12 @@ const failureOf = (dependent: string, dependency: string, error: unknown): Depen
   })
 }
 
-/** A network that cannot be asked is no answer: a graph made without it would differ from the one made tomorrow. */
+/**
+ * A network that cannot be asked is no answer: a graph made without it would differ from the one made
+ * tomorrow. Nor is one that has not what is locked, since that was there once.
+ */
 const isPassing = (error: unknown): boolean => {
+  if (error instanceof DependencyError && error.reason._tag === "LockedNotResolved") return true
   const exitCode = explain(error)?.exitCode
   return exitCode === ExitCode.network || exitCode === ExitCode.storage
 }
@@ -139,7 +146,9 @@ export const explore = Effect.fn("DependencyGraph.explore")(function* <E, R>(
   const resolve = Effect.fnUntraced(function* ({ dependent, edge }: Question) {
     const spec = PackageSpec.parse(`${edge.name}@${edge.range.trim() === "" ? "*" : edge.range}`)
     if (Result.isFailure(spec)) {
-      const problem = spec.failure.message.slice(spec.failure.message.indexOf(" ") + 1)
+      const problem = ALIAS.test(edge.range)
+        ? "is an alias of another package: aliases cannot be resolved here"
+        : spec.failure.problem
       return Result.fail(
         new DependencyError({ reason: new UnsupportedDependency({ dependent, dependency: specOf(edge), problem }) })
       )
@@ -171,7 +180,7 @@ export const explore = Effect.fn("DependencyGraph.explore")(function* <E, R>(
       if (!answers.has(spec) && !failures.has(spec) && !questions.has(spec)) questions.set(spec, question)
     }
     if (answers.size + failures.size + questions.size > SPECS_MAX) {
-      return yield* new DependencyError({ reason: new TooManyDependencies({ limit: PACKAGES_MAX }) })
+      return yield* new DependencyError({ reason: new TooManyDependencies({ limit: SPECS_MAX, what: "ranges" }) })
     }
     const found = yield* Effect.forEach(
       questions,
@@ -189,7 +198,7 @@ export const explore = Effect.fn("DependencyGraph.explore")(function* <E, R>(
       if (!packages.has(id) && !fresh.has(id)) fresh.set(id, { choice: result.success, question })
     }
     if (packages.size + fresh.size > PACKAGES_MAX) {
-      return yield* new DependencyError({ reason: new TooManyDependencies({ limit: PACKAGES_MAX }) })
+      return yield* new DependencyError({ reason: new TooManyDependencies({ limit: PACKAGES_MAX, what: "packages" }) })
     }
     const described = yield* Effect.forEach(
       fresh,
@@ -235,7 +244,10 @@ export const broken = (graph: Graph): ReadonlyMap<string, DependencyError> => {
       const failure = graph.failures.get(spec)
       const target = graph.answers.get(spec)
       if (failure !== undefined && !reasons.has(id)) reasons.set(id, failure)
-      if (target !== undefined) dependents.set(target, [...(dependents.get(target) ?? []), id])
+      if (target === undefined) continue
+      const known = dependents.get(target)
+      if (known === undefined) dependents.set(target, [id])
+      else known.push(id)
     }
   }
   const queue = [...reasons.keys()]

@@ -56,7 +56,8 @@ export interface VersionVerdict {
  * `rollback`: the network served an older record than is remembered. `withheld`: it served none.
  * `stale`: the record is old. `postdated`: it is dated ahead of this clock. `yanked`, `deprecated`: the
  * publisher's flags. `unlisted`: the package does not list the version. `flagsUnknown`, `listIncomplete`:
- * versions or their flags could not be read. `packageMissing`: there is a release, but no package record.
+ * versions or their flags could not be read. `packageMissing`: there is a release, but no package record;
+ * or publishers whom the policy puts before the chosen one have none, and were passed over.
  */
 export type WarningCode =
   | "rollback"

@@ -8,11 +8,13 @@
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import { ExitCode, explain } from "../core/Errors.ts"
 import * as Infohash from "../core/Infohash.ts"
 import { PackageName } from "../core/PackageName.ts"
+import type { PackageSpec } from "../core/PackageSpec.ts"
 import * as PublicKey from "../core/PublicKey.ts"
 import { Version } from "../core/Version.ts"
-import { DependencyError, InvalidLockFile, LockMismatch } from "./DependencyError.ts"
+import { DependencyError, InvalidLockFile, LockedNotResolved, LockMismatch } from "./DependencyError.ts"
 import type * as DependencyGraph from "./DependencyGraph.ts"
 import type { DependencyTree } from "./DependencyTree.ts"
 import type { Manifest } from "./Manifest.ts"
@@ -103,24 +105,55 @@ export const make = (wishes: DependencyGraph.Wishes, tree: DependencyTree): Lock
 /** Sorted at every depth by `make` already; the order of the fields of one package is that of the schema. */
 export const toText = (lock: LockFile): string => `${JSON.stringify(lock, null, 2)}\n`
 
-const decode = Schema.decodeUnknownEffect(Schema.fromJsonString(LockFile), { onExcessProperty: "error" })
+const decodeJson = Schema.decodeUnknownEffect(Schema.fromJsonString(Schema.Unknown))
+const decode = Schema.decodeUnknownEffect(LockFile, { onExcessProperty: "error" })
+const isVersioned = Schema.is(Schema.Struct({ lockfileVersion: Schema.Number }))
 
-/** Reads a lock file. `location` names it in the error. Ids that lead nowhere are refused here, once. */
+/** Chars of a decoder's sentence that are shown, the place in the file included. */
+const PROBLEM_CHARS = 400
+
+const problemOf = (error: Schema.SchemaError): string =>
+  error.message
+    .split("\n")
+    .map((line) => line.trim())
+    .join(" ")
+    .slice(0, PROBLEM_CHARS)
+
+/** What a lock says that cannot be, beyond its shape; `undefined` where it makes sense. */
+const contradictionOf = (lock: LockFile): string | undefined => {
+  const versions = new Set<string>()
+  for (const [id, { name, version }] of Object.entries(lock.packages)) {
+    const own = `${name}@${version}`
+    versions.add(own)
+    if (id !== own && !id.startsWith(`${own}(`)) return `the entry ${id} is for ${own}`
+  }
+  for (const [from, dependencies] of [
+    ["the project", lock.project] as const,
+    ...Object.entries(lock.packages).map(([id, each]) => [id, each.dependencies] as const)
+  ]) {
+    for (const [name, id] of Object.entries(dependencies)) {
+      if (!Object.hasOwn(lock.packages, id)) return `${from} depends on ${name} as ${id}, which is not in it`
+      if (lock.packages[id]!.name !== name) return `${from} sees ${id} under the name ${name}`
+    }
+  }
+  for (const [spec, id] of Object.entries(lock.answers)) {
+    if (!versions.has(id)) return `${spec} is answered by ${id}, which is not in it`
+    if (!spec.startsWith(id.slice(0, id.lastIndexOf("@") + 1))) return `${spec} is answered by ${id}, another package`
+  }
+  return undefined
+}
+
+/** Reads a lock file. `location` names it in the error. What it contradicts itself in is refused here, once. */
 export const parse = Effect.fnUntraced(function* (text: string, location: string = FILE_NAME) {
   const refuse = (problem: string) => new DependencyError({ reason: new InvalidLockFile({ location, problem }) })
   if (text.length > MAX_BYTES) return yield* refuse(`it is longer than ${MAX_BYTES} bytes`)
-  const lock = yield* decode(text).pipe(Effect.mapError((error) => refuse(error.message.split("\n")[0]!)))
-  const has = (id: string) => Object.hasOwn(lock.packages, id)
-  for (const [from, dependencies] of [
-    ["the project", lock.project] as const,
-    ...Object.entries(lock.packages).map(([id, { dependencies }]) => [id, dependencies] as const)
-  ]) {
-    for (const [name, id] of Object.entries(dependencies)) {
-      if (!has(id)) return yield* refuse(`${from} depends on ${name} as ${id}, which is not in it`)
-      if (lock.packages[id]!.name !== name) return yield* refuse(`${from} sees ${id} under the name ${name}`)
-    }
+  const json = yield* decodeJson(text).pipe(Effect.mapError((error) => refuse(problemOf(error))))
+  if (isVersioned(json) && json.lockfileVersion > LOCK_VERSION) {
+    return yield* refuse(`it was made by a newer ls-cli: its lockfileVersion is ${json.lockfileVersion}`)
   }
-  return lock
+  const lock = yield* decode(json).pipe(Effect.mapError((error) => refuse(problemOf(error))))
+  const contradiction = contradictionOf(lock)
+  return contradiction === undefined ? lock : yield* refuse(contradiction)
 })
 
 /** Whether the lock answers exactly these wishes, so that nothing needs to be resolved. */
@@ -170,32 +203,50 @@ export type ReleaseOf<E, R> = (
   version: Version
 ) => Effect.Effect<DependencyGraph.Choice, E, R>
 
+/** Says that the answer came from the lock, and that it is no answer to go without. */
+const lockedFailure = ({ name, version }: LockedPackage, error: unknown): DependencyError => {
+  const explained = explain(error)
+  return new DependencyError({
+    reason: new LockedNotResolved({
+      package: `${name}@${version}`,
+      problem: explained?.message ?? String(error),
+      hint: explained?.hint ?? "Try again.",
+      exitCode: explained?.exitCode ?? ExitCode.internal
+    })
+  })
+}
+
 /**
  * Answers from the lock what it has an answer for, and asks `source` for the rest: adding one
- * dependency leaves all others where they are.
+ * dependency leaves all others where they are. Specs that `isAnew` holds of are never answered from
+ * the lock. What is locked and cannot be had is `LockedNotResolved`, whether it is optional or not.
  */
 export const prefer = <E, R, E2, R2>(
   lock: LockFile,
   source: DependencyGraph.Source<E, R>,
-  releaseOf: ReleaseOf<E2, R2>
-): DependencyGraph.Source<E | E2 | DependencyError, R | R2> => {
+  releaseOf: ReleaseOf<E2, R2>,
+  isAnew: (spec: PackageSpec) => boolean = () => false
+): DependencyGraph.Source<E | DependencyError, R | R2> => {
   const byVersion = new Map(Object.values(lock.packages).map((locked) => [`${locked.name}@${locked.version}`, locked]))
-  const lockedOf = (choice: DependencyGraph.Choice) => byVersion.get(`${choice.release.n}@${choice.release.v}`)
   return {
     resolve: (spec, text) => {
       const id = Object.hasOwn(lock.answers, text) ? lock.answers[text]! : ""
-      const locked = byVersion.get(id)
-      return locked === undefined ? source.resolve(spec, text) : releaseOfLocked(locked, releaseOf)
+      const locked = isAnew(spec) ? undefined : byVersion.get(id)
+      return locked === undefined
+        ? source.resolve(spec, text)
+        : releaseOfLocked(locked, releaseOf).pipe(Effect.mapError((error) => lockedFailure(locked, error)))
     },
-    manifestOf: Effect.fnUntraced(function* (choice: DependencyGraph.Choice) {
-      const manifest = yield* source.manifestOf(choice)
-      const locked = lockedOf(choice)
+    manifestOf: (choice) => {
+      const locked = byVersion.get(`${choice.release.n}@${choice.release.v}`)
       // The same version by another publisher is no mismatch here: it answers a range that is not locked.
-      if (locked !== undefined && locked.publisher === PublicKey.toBase64(choice.publisher)) {
-        yield* verify(locked, choice, manifest)
+      if (locked === undefined || locked.publisher !== PublicKey.toBase64(choice.publisher)) {
+        return source.manifestOf(choice)
       }
-      return manifest
-    })
+      return source.manifestOf(choice).pipe(
+        Effect.tap((manifest) => verify(locked, choice, manifest)),
+        Effect.mapError((error) => lockedFailure(locked, error))
+      )
+    }
   }
 }
 

@@ -106,8 +106,8 @@ export const verifyAll = Effect.fnUntraced(function* (
 })
 
 /**
- * The claims that a reader goes by at `now` (ms): those not dated further ahead than clocks may
- * differ. The others are carried on all the same, since it may be our clock that is wrong.
+ * The claims that a reader goes by first at `now` (ms): those not dated further ahead than clocks may
+ * differ. The others are carried on all the same, and rank last, since it may be our clock that is wrong.
  */
 export const believable = (self: ClaimSet, now: number): ReadonlyArray<NameClaim> =>
   [...self.values()].filter((claim) => claim.t <= now + CLOCK_SKEW_MAX_MS)

@@ -110,6 +110,35 @@ export const limit = (
   return kept as NameClaim.VerifiedClaims
 }
 
+/** Package records looked for at once. */
+const FINDS_AT_ONCE = 16
+
+/**
+ * Those claims whose publisher's package of this name this host holds. Whoever floods a name with keys
+ * gets none of them in here: records come into the own store by use, one publisher at a time.
+ */
+export const backed = Effect.fnUntraced(function* ({ name }: Place, claims: NameClaim.VerifiedClaims) {
+  const store = yield* RecordStore
+  const salt = KeyString.saltOf(KeyString.packageOf(name))
+  const kept = yield* Effect.filter(
+    claims.values(),
+    ({ k }) => Effect.mapBoth(store.find(k, salt), { onFailure: toError, onSuccess: Option.isSome }),
+    { concurrency: FINDS_AT_ONCE }
+  )
+  return NameClaim.fromClaims(kept) as NameClaim.VerifiedClaims
+})
+
+/** As {@link limit}: `first`, those that are backed, those remembered, the others. Nothing is looked up where nothing is too much. */
+export const limited = (
+  place: Place,
+  claims: NameClaim.VerifiedClaims,
+  remembered: NameClaim.VerifiedClaims,
+  first: NameClaim.VerifiedClaims = none
+) =>
+  claims.size <= NameIndexRecord.CLAIMS_MAX
+    ? Effect.succeed(claims)
+    : Effect.map(backed(place, claims), (held) => limit(place, claims, [first, held, remembered]))
+
 /**
  * The highest seq of the network that the own copy follows. Somebody may write the shared record with
  * the last number there is; what is remembered must still have numbers left to grow by.
@@ -127,26 +156,26 @@ export interface Finding {
 const REMEMBER_TRIES = 5
 
 /**
- * Remembers the claims beside those that are remembered already, which it never drops. `first` are
- * kept even before those, where there are too many.
+ * Remembers the claims beside those that are remembered already. It drops one of these only where there
+ * are too many, for one of `first` or of a publisher whose package this host holds.
  *
  * The copy's seq is newer than its last one and than the network's, `networkSeq`: where the network
  * has forgotten the name, it goes on from there.
  */
-export const remember = (place: Place, memory: Memory, found: Finding) => {
-  const claims = withFound(place, memory, found)
-  return NameClaim.equals(claims, memory.claims) ? Effect.succeed(memory) : keep(place, memory, found)
-}
+export const remember = (place: Place, memory: Memory, found: Finding) =>
+  Effect.flatMap(withFound(place, memory, found), (claims) =>
+    NameClaim.equals(claims, memory.claims) ? Effect.succeed(memory) : keep(place, memory, found)
+  )
 
-const withFound = (place: Place, memory: Memory, { claims, first = none }: Finding): NameClaim.VerifiedClaims =>
-  limit(place, NameClaim.merge(memory.claims, claims), [first, memory.claims])
+const withFound = (place: Place, memory: Memory, { claims, first }: Finding) =>
+  limited(place, NameClaim.merge(memory.claims, claims), memory.claims, first)
 
 const keep = Effect.fnUntraced(function* (place: Place, memory: Memory, found: Finding) {
   const store = yield* RecordStore
   const pages = yield* PageStore
   let current = memory
   for (let tries = 0; tries < REMEMBER_TRIES; tries++) {
-    const claims = withFound(place, current, found)
+    const claims = yield* withFound(place, current, found)
     if (NameClaim.equals(claims, current.claims)) return current
     const made = NameIndexRecord.make(claims)
     const followed = found.networkSeq > SEQ_FOLLOWED_MAX ? 0 : found.networkSeq

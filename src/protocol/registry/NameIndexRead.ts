@@ -9,6 +9,7 @@ import * as Bytes from "effect/Bytes"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Hex from "effect/encoding/Hex"
 import * as Option from "effect/Option"
 import * as Deadline from "../core/Deadline.ts"
 import type { PackageName } from "../core/PackageName.ts"
@@ -50,33 +51,77 @@ export interface View extends Snapshot {
   readonly memory: NameIndexMemory.Memory
 }
 
-/** When pages are waited for no longer, Unix ms. Half of the time that is left is for what comes after. */
-const endOf = Effect.fnUntraced(function* (deadline: Duration.Duration | undefined) {
-  if (deadline === undefined) return Number.POSITIVE_INFINITY
-  const left = Option.getOrElse(yield* Deadline.remaining, () => Duration.infinity)
-  const now = yield* Clock.currentTimeMillis
-  return now + Math.min(Duration.toMillis(deadline), Duration.toMillis(left) / 2)
+/** What the readings of one piece of work may still take of the network, all of them together. */
+export interface Budget {
+  /** Pages asked for. */
+  asked: number
+  /** Time left for reading trees, in ms. */
+  leftMs: number
+  /** Pages asked for in any case, however long they take, while none is missing. */
+  readonly unhurried: number
+  /** Times that a page (target in hex) was asked for and not there. */
+  readonly absent: Map<string, number>
+}
+
+export const budgetOf = (deadline: Duration.Duration, unhurried = 0): Budget => ({
+  asked: 0,
+  leftMs: Duration.toMillis(deadline),
+  unhurried,
+  absent: new Map()
 })
 
+/** Times that one piece of work asks for a page that is not there. */
+export const PAGE_TRIES = 3
+
+/** Where more pages than these are not there, none of them is asked for again. */
+export const ABSENT_MAX = 64
+
+const mayAsk = ({ absent, asked }: Budget, key: string): boolean => {
+  const times = absent.get(key) ?? 0
+  return asked < PAGES_MAX && (times === 0 || (times < PAGE_TRIES && absent.size <= ABSENT_MAX))
+}
+
+/** Whether another reading may bring one of the missing pages. */
+export const mayComeBack = (budget: Budget, missing: ReadonlyArray<Record.Target>): boolean =>
+  budget.leftMs > 0 && missing.some((target) => mayAsk(budget, Hex.encode(target)))
+
+/** Time for the pages of one reading, in ms. Half of what is left to the whole work is for what comes after. */
+const timeFor = ({ leftMs }: Budget) =>
+  Effect.map(Deadline.remaining, (remaining) => {
+    const left = Option.getOrElse(remaining, () => Duration.infinity)
+    return Math.min(leftMs, Duration.toMillis(left) / 2)
+  })
+
 /**
- * A `Dht` whose pages are missing once {@link PAGES_MAX} were asked for, or the time is over that
- * begins with the first one: so a hostile tree is read in part and then left. A page that cannot be
- * asked for hides no other.
+ * A `Dht` whose pages are missing once the budget is spent, whose time runs from the first page to
+ * `close`: so a hostile tree is read in part and then left. A page that cannot be asked for hides no other.
  */
-const bounded = (dht: Dht["Service"], deadline: Duration.Duration | undefined) => {
-  let asked = 0
-  let end: number | undefined
+const bounded = (dht: Dht["Service"], budget: Budget) => {
+  let began: number | undefined
+  let time = 0
   const getImmutable = (target: Record.Target) =>
     Effect.gen(function* () {
-      end ??= yield* endOf(deadline)
-      const remaining = end - (yield* Clock.currentTimeMillis)
-      if (asked >= PAGES_MAX || remaining <= 0) return Option.none<Uint8Array>()
-      asked += 1
-      const page = Effect.orElseSucceed(dht.getImmutable(target), () => Option.none<Uint8Array>())
-      if (remaining === Number.POSITIVE_INFINITY) return yield* page
-      return Option.flatten(yield* Effect.timeoutOption(page, remaining))
+      const now = yield* Clock.currentTimeMillis
+      if (began === undefined) {
+        began = now
+        time = yield* timeFor(budget)
+      }
+      const key = Hex.encode(target)
+      const remaining = began + time - now
+      const isHurried = budget.asked >= budget.unhurried || budget.absent.size > 0
+      if ((isHurried && remaining <= 0) || !mayAsk(budget, key)) return Option.none<Uint8Array>()
+      budget.asked += 1
+      const asking = Effect.orElseSucceed(dht.getImmutable(target), () => Option.none<Uint8Array>())
+      const isBounded = isHurried && remaining !== Number.POSITIVE_INFINITY
+      const page = isBounded ? Option.flatten(yield* Effect.timeoutOption(asking, remaining)) : yield* asking
+      if (Option.isNone(page)) budget.absent.set(key, (budget.absent.get(key) ?? 0) + 1)
+      return page
     })
-  return { dht: Dht.of({ ...dht, getImmutable }), hasAsked: () => asked > 0 }
+  const close = Effect.map(Clock.currentTimeMillis, (now) => {
+    if (began !== undefined) budget.leftMs = Math.max(0, budget.leftMs - (now - began))
+    return began !== undefined
+  })
+  return { dht: Dht.of({ ...dht, getImmutable }), close }
 }
 
 /** Whether all that the record says was read from memory just now. */
@@ -94,13 +139,13 @@ const unite = Effect.fnUntraced(function* (place: NameIndexMemory.Place, record:
 })
 
 /** The network's record and the own memory, verified; nothing is remembered yet. */
-const gather = Effect.fnUntraced(function* (place: NameIndexMemory.Place, treeDeadline: Duration.Duration | undefined) {
+const gather = Effect.fnUntraced(function* (place: NameIndexMemory.Place, budget: Budget) {
   const dht = yield* Dht
   const looking = Transient.retryRead(dht.lookup(place.nameKey.publicKey, place.salt))
   const { responders, value: record } = yield* Effect.mapError(looking, NameIndexMemory.toError)
-  const pages = bounded(dht, treeDeadline)
+  const pages = bounded(dht, budget)
   const { found, inNetwork, memory } = yield* Effect.provideService(unite(place, record), Dht, pages.dht)
-  const depth = pages.hasAsked() ? 1 + found.depth : 1
+  const depth = (yield* pages.close) ? 1 + found.depth : 1
   return { record, responders, memory, inNetwork, missing: found.missing, depth }
 })
 
@@ -108,9 +153,9 @@ const gather = Effect.fnUntraced(function* (place: NameIndexMemory.Place, treeDe
 export const readAt = Effect.fnUntraced(function* (
   place: NameIndexMemory.Place,
   question: TopicClaims.Question | undefined,
-  treeDeadline: Duration.Duration | undefined
+  budget: Budget
 ) {
-  const gathering = gather(place, treeDeadline)
+  const gathering = gather(place, budget)
   const { answers, isImmediate } = question ?? TopicClaims.unasked
   const [gathered, answered] = isImmediate
     ? [yield* gathering, yield* answers]
@@ -119,7 +164,7 @@ export const readAt = Effect.fnUntraced(function* (
   const known = NameClaim.merge(inNetwork, memory.claims)
   const isAnswered = answered.length > 0
   const all = isAnswered ? yield* TopicClaims.withAnswers(place, known, answered) : known
-  const claims = NameIndexMemory.limit(place, all, [memory.claims])
+  const claims = yield* NameIndexMemory.limited(place, all, memory.claims)
   const networkSeq = Option.match(record, { onNone: () => 0, onSome: ({ seq }) => seq })
   const remembered = yield* NameIndexMemory.remember(place, memory, { claims, networkSeq })
   const packages = isAnswered ? yield* TopicClaims.packagesFrom(place, claims, answered) : TopicClaims.noPackages
@@ -156,6 +201,6 @@ export const read = Effect.fnUntraced(function* (name: PackageName, options?: Re
   const place = yield* NameIndexMemory.placeOf(name)
   const deadline = options?.treeDeadline === undefined ? TREE_DEADLINE : Duration.fromInputUnsafe(options.treeDeadline)
   const question = options?.askPeers === false ? undefined : yield* TopicClaims.question(place)
-  const snapshot: Snapshot = yield* readAt(place, question, deadline)
+  const snapshot: Snapshot = yield* readAt(place, question, budgetOf(deadline))
   return snapshot
 })

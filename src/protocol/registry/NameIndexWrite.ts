@@ -3,7 +3,7 @@
  * network has all that is known. Racing writers lose a try, never a claim: each remembers the union
  * before it writes, and whoever comes next puts back what is missing.
  *
- * The record is never made smaller than what could be read of it.
+ * The record is never made smaller than what could be read of it, up to the claims that a name may have.
  */
 import * as Bytes from "effect/Bytes"
 import * as Effect from "effect/Effect"
@@ -19,7 +19,7 @@ import * as Record from "../dht/Record.ts"
 import * as Tree from "../dht/Tree.ts"
 import * as NameClaim from "./NameClaim.ts"
 import * as NameIndexMemory from "./NameIndexMemory.ts"
-import { readAt, type View } from "./NameIndexRead.ts"
+import { type Budget, budgetOf, mayComeBack, PAGE_TRIES, readAt, TREE_DEADLINE, type View } from "./NameIndexRead.ts"
 import * as NameIndexRecord from "./NameIndexRecord.ts"
 import { NameIndexBlocked, type RegistryError } from "./RegistryError.ts"
 import * as TopicClaims from "./TopicClaims.ts"
@@ -27,8 +27,11 @@ import * as TopicClaims from "./TopicClaims.ts"
 /** Tries of a write that others race. */
 export const WRITE_TRIES = 6
 
-/** Times that a tree with missing pages is read before the record is written without what lies under them. */
-export const PAGE_TRIES = 3
+/**
+ * Pages that a write waits for as long as they take, while none is missing: a small name is read whole
+ * before it is written. The deadline of its tree is for what is beyond.
+ */
+export const UNHURRIED_MIN = 64
 
 /** Pages of the network's tree that a writer asks for to see whether they are there; of a larger one, some by lot. */
 export const PROBES_MAX = 16
@@ -52,13 +55,13 @@ const RACE_PAUSES: Retry.Pauses = { base: "100 millis", factor: 2, maxPause: "3 
 const PAGE_PAUSES: Retry.Pauses = { base: "400 millis", factor: 2, maxPause: "2 seconds" }
 
 /** Reads until no page is missing, but not for ever: a root whose pages do not exist must not block the name. */
-const readWhole = (place: NameIndexMemory.Place, question: TopicClaims.Question | undefined) =>
-  readAt(place, question, undefined).pipe(
+const readWhole = (place: NameIndexMemory.Place, question: TopicClaims.Question | undefined, budget: Budget) =>
+  readAt(place, question, budget).pipe(
     Effect.flatMap((view) => (view.missing.length === 0 ? Effect.succeed(view) : Effect.fail(new PagesMissing(view)))),
     (attempt) =>
       Retry.transient(attempt, {
         ...PAGE_PAUSES,
-        isTransient: ({ _tag }) => _tag === "PagesMissing",
+        isTransient: (error) => error._tag === "PagesMissing" && mayComeBack(budget, error.view.missing),
         maxTries: PAGE_TRIES
       }),
     Effect.catchTag("PagesMissing", ({ view }) => Effect.succeed(view))
@@ -115,6 +118,8 @@ type Propose = (known: NameClaim.ClaimSet) => ReadonlyArray<NameClaim.NameClaim>
 interface Progress {
   /** Targets (hex) of pages that the network has by now. */
   readonly pages: Set<string>
+  /** What is left for reading trees. */
+  readonly budget: Budget
   sent: Record.Record | undefined
 }
 
@@ -125,9 +130,10 @@ const blocked = ({ name }: NameIndexMemory.Place, problem: string) =>
 const learn = Effect.fnUntraced(function* (
   place: NameIndexMemory.Place,
   propose: Propose,
-  question: TopicClaims.Question | undefined
+  question: TopicClaims.Question | undefined,
+  budget: Budget
 ) {
-  const current = yield* readWhole(place, question)
+  const current = yield* readWhole(place, question, budget)
   const proposed = propose(current.claims)
   const own = yield* NameClaim.verifyAll(place.name, proposed, current.claims)
   if (own.size < proposed.length) {
@@ -137,7 +143,13 @@ const learn = Effect.fnUntraced(function* (
   }
   const networkSeq = Option.match(current.record, { onNone: () => 0, onSome: ({ seq }) => seq })
   const memory = yield* NameIndexMemory.remember(place, current.memory, { claims: own, first: own, networkSeq })
-  return { current, memory, union: NameClaim.merge(current.claims, own) }
+  const union = NameClaim.merge(current.claims, own)
+  if (current.dropped === 0 && union.size <= NameIndexRecord.CLAIMS_MAX) {
+    return { current, memory, union, urgent: undefined }
+  }
+  const backed = yield* NameIndexMemory.backed(place, union)
+  const kept = NameIndexMemory.limit(place, union, [own, backed, current.memory.claims])
+  return { current, memory, union: kept, urgent: NameClaim.merge(backed, own) }
 })
 
 /** Puts the record of the union, with the pages that it needs, unless it stands there in these very bytes. */
@@ -165,7 +177,7 @@ const settle = Effect.fnUntraced(function* (
   const record = Record.sign(place.nameKey, { salt: place.salt, seq, value: made.value })
   progress.sent = record
   yield* Quorum.put(record, inRecord === undefined ? {} : { cas: inRecord.seq }).pipe(Effect.mapError(raced))
-  const after = yield* readAt(place, undefined, undefined)
+  const after = yield* readAt(place, undefined, progress.budget)
   if (!covers(after.inNetwork, union)) return yield* Effect.fail(new LostRace())
   return Option.getOrElse(after.record, () => record)
 })
@@ -179,23 +191,26 @@ const write = Effect.fnUntraced(function* (
   propose: Propose,
   question: TopicClaims.Question | undefined
 ) {
-  const progress: Progress = { pages: new Set(), sent: undefined }
+  const progress: Progress = {
+    pages: new Set(),
+    budget: budgetOf(TREE_DEADLINE, UNHURRIED_MIN),
+    sent: undefined
+  }
   const attempt = Effect.gen(function* () {
-    const learnt = yield* learn(place, propose, question)
-    const { current, union } = learnt
+    const learnt = yield* learn(place, propose, question, progress.budget)
+    const { current, union, urgent } = learnt
     const inRecord = Option.getOrUndefined(current.record)
-    const isTooMany = union.size > NameIndexRecord.CLAIMS_MAX
+    // Hosts that remember different claims of too many would replace each other's for ever: a full
+    // record is left, unless it lacks one that this host has reason to stand up for.
+    const isFull = current.inNetwork.size >= NameIndexRecord.CLAIMS_MAX
+    if (inRecord !== undefined && isFull && urgent !== undefined && covers(current.inNetwork, urgent)) return inRecord
     if (inRecord !== undefined && covers(current.inNetwork, union)) {
-      if (isTooMany) return inRecord
       if (current.missing.length > 0 || inRecord.seq >= Record.SEQ_MAX) {
         // Missing pages may come back, as long as the record refers to them. Those that are known are put, for all to read.
         const { pages } = NameIndexRecord.make(union)
         yield* putPages(pages, pages, progress.pages)
         return inRecord
       }
-    }
-    if (current.dropped > 0 || isTooMany) {
-      return yield* blocked(place, `it has ${NameIndexRecord.CLAIMS_MAX} publishers, as many as a name may have`)
     }
     return yield* settle(place, inRecord, learnt, progress)
   })

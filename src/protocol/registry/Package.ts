@@ -195,6 +195,18 @@ export const setFlags = Effect.fn("Package.setFlags")(function* <E, R>(
   return Option.isNone(release) ? changed : yield* change(self, { ...head, l: Release.inline(release.value) }, edits, 0)
 })
 
+/** The package with `release`, which it lists, inlined, where that is its newest that is not yanked and another one is inlined. */
+export const inlining = Effect.fnUntraced(function* (self: Package, release: Release.Release, now: number) {
+  const [flags, inlined] = [yield* flagsOf(self, release.v), yield* flagsOf(self, self.l.v)]
+  if (release.v === self.l.v || Option.isNone(flags)) return Option.none<Draft>()
+  if (!isPreferred([release.v, flags.value], [self.l.v, Option.getOrElse(inlined, () => 0)]))
+    return Option.none<Draft>()
+  const given = (version: Version.Version) =>
+    Effect.succeed(version === release.v ? Option.some(release) : Option.none())
+  const draft = yield* setFlags(self, release.v, flags.value, now, given)
+  return draft.pkg.l.v === release.v ? Option.some(draft) : Option.none()
+})
+
 /** The newest version that is not yanked once `edit` is made. Only where all those in the record are yanked the tree is read. */
 const newestSelectable = Effect.fnUntraced(function* (self: Package, edit: Entry) {
   const best = (entries: ReadonlyArray<Entry>) =>

@@ -48,6 +48,8 @@ export interface Publication {
   readonly acks: number
   /** Steps that an earlier run had done before it was cut off. */
   readonly resumed: ReadonlyArray<PublicationLog.Step>
+  /** Whether the release was out before, so that it was only put again. */
+  readonly wasOut: boolean
 }
 
 export interface Options {
@@ -95,12 +97,26 @@ export const earlierOf = Effect.fn("Publish.earlierOf")(function* (
  * Fails with `VersionExists` where other bytes than those of `release` are out under its version, and
  * where some are of which nobody knows any more what they were: they could be others.
  */
-export const refuseOther = ({ isListed, release: earlier }: Earlier, release: Release.Release) => {
+export const refuseOther = Effect.fnUntraced(function* (
+  publisher: PublicKey,
+  { isListed, release: earlier }: Earlier,
+  release: Release.Release
+) {
   const isRefused = earlier === undefined ? isListed : !Release.sameContent(earlier, release)
-  return isRefused ? exists(release) : Effect.void
-}
+  if (!isRefused) return
+  if (earlier !== undefined) yield* abandon(publisher, release)
+  return yield* exists(release)
+})
 
 const toRegistryError = (reason: RegistryError["reason"]) => new RegistryError({ reason })
+
+/** Forgets that the publication of a release has begun, since other content is out under its version. */
+const abandon = Effect.fnUntraced(function* (publisher: PublicKey, release: Release.Release) {
+  const log = yield* PublicationLog.current
+  const noted = yield* log.find(publisher, release.n, release.v).pipe(Effect.mapError(toRegistryError))
+  if (Option.isNone(noted) || !Release.sameContent(noted.value.release, release)) return
+  yield* log.finish(publisher, release.n, release.v).pipe(Effect.mapError(toRegistryError))
+})
 
 /** The publication's draft: the one that was noted where this goes on with it, so that its date is kept. */
 export const begin = Effect.fn("Publish.begin")(function* (publisher: PublicKey, release: Release.Release) {
@@ -140,17 +156,24 @@ const refuseRival = Effect.fnUntraced(function* (publisher: PublicKey, release: 
   if (statements.some((statement) => !Release.sameContent(statement.release, release))) return yield* exists(release)
 })
 
-/** The record of the release, in the network. Where another machine put one at the same moment, theirs will do if it says the same. */
+/** Not enough nodes took the record, but some did: it is out. */
+const isHalfPut = ({ reason }: RegistryError): boolean =>
+  reason._tag === "DhtError" && reason.reason._tag === "TooFewAcks" && reason.reason.acks > 0
+
+/** The record of the release, in the network. What another machine's won over is not remembered. Where another machine put one at the same moment, theirs will do if it says the same. */
 const putRelease = Effect.fnUntraced(function* (record: Record.Record, release: Release.Release) {
   const { n: name, v: version } = release
   return yield* PublisherRecords.putRelease(record).pipe(
+    Effect.tapError((error) => (isHalfPut(error) ? Lookup.remember(record) : Effect.void)),
     Effect.tap(() => refuseRival(record.publicKey, release)),
+    Effect.tap(() => Lookup.remember(record)),
     Effect.map((acks) => ({ record, acks })),
     Effect.catchIf(Revision.isLostRace, (lost) =>
       Effect.gen(function* () {
         const { pair, statements } = yield* ReleaseLookup.look({ publisher: record.publicKey, name, version })
         const theirs = statements.find((statement) => statement.record === pair.remote)
         if (theirs === undefined) return yield* lost
+        yield* Lookup.remember(theirs.record)
         if (!Release.sameContent(theirs.release, release)) return yield* exists(release)
         return { record: theirs.record, acks: undefined }
       })
@@ -165,6 +188,9 @@ const withRelease = (release: Release.Release, now: number) => ({
     if (Option.isNone(yield* Package.flagsOf(current, release.v))) {
       return Option.some(yield* Package.add(current, release, now))
     }
+    // Another machine may have yanked what was inlined when the release was added.
+    const inlined = yield* Package.inlining(current, release, now)
+    if (Option.isSome(inlined)) return inlined
     return PublisherRecords.isDue(current.t, now) ? Option.some(yield* Package.renew(current, now)) : Option.none()
   })
 })
@@ -181,7 +207,7 @@ export const publish = Effect.fn("Publish.publish")(function* (
 ) {
   const { publicKey } = keyPair
   const earlier = options?.earlier ?? (yield* earlierOf(publicKey, given.n, given.v))
-  yield* refuseOther(earlier, given)
+  yield* refuseOther(publicKey, earlier, given)
   const begun = yield* begin(publicKey, given)
   const release =
     earlier.release === undefined
@@ -195,7 +221,7 @@ export const publish = Effect.fn("Publish.publish")(function* (
   const first = yield* step(
     "release",
     putRelease(earlier.record ?? PublisherRecords.signRelease(keyPair, release), release)
-  )
+  ).pipe(Effect.tapError(({ reason }) => (reason._tag === "VersionExists" ? abandon(publicKey, release) : Effect.void)))
   const pkg = yield* step(
     "package",
     PublisherRecords.writePackage(keyPair, release.n, withRelease(release, now), { refresh: true })
@@ -214,7 +240,8 @@ export const publish = Effect.fn("Publish.publish")(function* (
     release,
     records: [first.record, pkg.record, catalogue.record, claim],
     acks: Math.min(...[first, pkg, catalogue].flatMap(({ acks }) => (acks === undefined ? [] : [acks]))),
-    resumed: begun.done
+    resumed: begun.done,
+    wasOut: earlier.isListed && earlier.record !== undefined
   } satisfies Publication
 })
 

@@ -20,7 +20,7 @@ import * as Lookup from "./Lookup.ts"
 import * as NameClaim from "./NameClaim.ts"
 import * as NameIndex from "./NameIndex.ts"
 import * as Package from "./Package.ts"
-import { RegistryError } from "./RegistryError.ts"
+import { NameIndexBlocked, RegistryError } from "./RegistryError.ts"
 import * as Release from "./Release.ts"
 import * as Revision from "./Revision.ts"
 
@@ -50,9 +50,11 @@ export const signRelease = (keyPair: KeyPair, release: Release.Release): Record.
     value: releaseBytes(release)
   })
 
-/** Puts a release's record, remembered first. A node that has another one fails it with `StaleSeq`. */
+/**
+ * Puts a release's record. A node that has another one fails it with `StaleSeq`. It is not remembered here: a
+ * record that lost to another machine's would contradict that one for good.
+ */
 export const putRelease = Effect.fnUntraced(function* (record: Record.Record) {
-  yield* Lookup.remember(record)
   const { acks } = yield* Quorum.put(record).pipe(Effect.mapError(toRegistryError))
   return acks
 })
@@ -68,6 +70,10 @@ const toDraft = ({ pages, pkg, value }: Package.Draft): Revision.Draft<Package.P
   pages
 })
 
+/** Of two records under one number the network's has the say: others have seen it, flags included. */
+const yielding = <A extends { readonly record: { readonly seq: number } }>(here: A, there: A): A =>
+  here.record.seq === there.record.seq ? { ...here, record: { ...here.record, seq: here.record.seq - 1 } } : here
+
 /** How a package is made and changed; a change of `None` leaves it as it is. */
 export interface PackageEdit<R> {
   readonly create: Effect.Effect<Package.Draft, RegistryError, R>
@@ -80,15 +86,11 @@ export const writePackage = <R>(keyPair: KeyPair, name: PackageName, edit: Packa
     keyString: KeyString.packageOf(name),
     codec: Package.codec,
     rootOf: Package.rootOf,
-    merge: (self, that) => Effect.map(Package.merge(self, that), toDraft),
+    merge: (there, here) => Effect.map(Package.merge(there, yielding(here, there)), toDraft),
     create: Effect.map(edit.create, toDraft),
     change: (current) => Effect.map(edit.change(current), Option.map(toDraft)),
     refresh
   })
-
-/** Of two catalogues under one number the network's has the say: others have seen it. */
-const yielding = (here: Announce.Signed, there: Announce.Signed): Announce.Signed =>
-  here.record.seq === there.record.seq ? { ...here, record: { ...here.record, seq: here.record.seq - 1 } } : here
 
 const toAnnounceDraft = ({ announce, pages, value }: Announce.Draft): Revision.Draft<Announce.Announce> => ({
   content: announce,
@@ -169,18 +171,26 @@ export const writeClaim = Effect.fnUntraced(function* (
   for (let tries = 1; ; tries++) {
     let asked = 0
     let isOverruled = false
+    let isUndatable = false
     const record = yield* NameIndex.join(name, (known) => {
       asked++
       const own = known.get(key)
       isOverruled = !mayOverrule && own !== undefined && Package.newestFirst(own.lv, claimed) < 0
       if (own !== undefined && (isOverruled || own.lv === claimed)) return own
+      // Newer than the claim it replaces, even where the clock was set back in between.
+      const timestamp = Math.max(now, (own?.t ?? 0) + 1)
+      isUndatable = own !== undefined && timestamp > Number.MAX_SAFE_INTEGER
+      if (own !== undefined && isUndatable) return own
       return NameClaim.sign(keyPair, name, {
         latestVersion: claimed,
         firstSeen: Math.min(own?.fs ?? now, now),
-        // Newer than the claim it replaces, even where the clock was set back in between.
-        timestamp: Math.max(now, (own?.t ?? 0) + 1)
+        timestamp
       })
     })
+    if (isUndatable) {
+      const problem = "your last claim has the latest date there is, so none can follow it; it stays as it is"
+      return yield* toRegistryError(new NameIndexBlocked({ package: name, problem }))
+    }
     if (!yields || tries === CLAIM_TRIES || (asked === 1 && !isOverruled)) return record
     const latest = (yield* newestOf(keyPair.publicKey, name)) ?? claimed
     if (latest === claimed && !isOverruled) return record

@@ -29,8 +29,14 @@ import { visit, type Visited } from "./RePutVisit.ts"
 /** How often the stores are read for what is new in them: that was in the network a moment ago. */
 export const SCAN_INTERVAL = Duration.minutes(30)
 
-/** The longest that one item may take, then it counts as failed: time to mend a name with thousands of claims. */
+/** The shortest time between two readings of the stores because pages were fetched: each reads all that is held. */
+export const FETCHED_SCAN_INTERVAL = Duration.minutes(1)
+
+/** The longest that one item may take, then it counts as failed: several times what a slow network needs. */
 export const ITEM_DEADLINE = Duration.minutes(5)
+
+/** The same for the record of a name, to which anybody can add: its work is for strangers to choose. */
+export const NAME_DEADLINE = Duration.minutes(1)
 
 /** Events kept for a reader that is behind; a slower one misses the oldest. */
 export const EVENTS_KEPT = 1_024
@@ -67,6 +73,8 @@ interface Entry {
   health: RePutHealth.Health
 }
 
+const deadlineOf = ({ _tag }: Item): Duration.Duration => (_tag === "Name" ? NAME_DEADLINE : ITEM_DEADLINE)
+
 type Outcome = keyof Round | "none"
 
 interface Done {
@@ -99,12 +107,14 @@ export const make = Effect.fnUntraced(function* (
   const working = yield* Semaphore.make(1)
   const entries = new Map<string, Entry>()
   let batchSize = Batch.SIZE_FIRST
+  let scannedAt = Number.NEGATIVE_INFINITY
   let scanAt = Number.NEGATIVE_INFINITY
 
   const tell = (event: RePutEvent) => PubSub.publish(events, event)
 
   const scan = Effect.gen(function* () {
     const now = yield* Clock.currentTimeMillis
+    scannedAt = now
     scanAt = now + Duration.toMillis(SCAN_INTERVAL)
     const { dropped, items } = yield* holdings.scan(now)
     const added = [...items.values()].filter(({ target }) => !entries.has(target))
@@ -170,6 +180,7 @@ export const make = Effect.fnUntraced(function* (
   ): Effect.fn.Return<Done> {
     const startedAt = yield* Clock.currentTimeMillis
     const { health, item } = entry
+    const deadline = deadlineOf(item)
     const orders = {
       looks: !isForced && (suited.adaptive || health.putBy === undefined),
       wants: (holders: number | undefined) => RePutSchedule.decide(suited, health, holders, startedAt) === "put"
@@ -177,8 +188,8 @@ export const make = Effect.fnUntraced(function* (
     return yield* visit(item, orders).pipe(
       Effect.mapError(({ message }) => message),
       Effect.timeoutOrElse({
-        duration: ITEM_DEADLINE,
-        orElse: () => Effect.fail(`no answer in ${Duration.format(ITEM_DEADLINE)}`)
+        duration: deadline,
+        orElse: () => Effect.fail(`no answer in ${Duration.format(deadline)}`)
       }),
       Effect.catchDefect((defect) => Effect.fail(String(defect))),
       Effect.provideContext(context),
@@ -193,23 +204,33 @@ export const make = Effect.fnUntraced(function* (
     )
   })
 
-  /** Works through entries in batches, each as large as the one before it went well. */
+  /** Works through entries in order, `batchSize` at a time; as many that are done make that size anew. */
   const workAll = Effect.fnUntraced(function* (chosen: ReadonlyArray<Entry>, isForced: boolean) {
-    const outcomes: Array<Outcome> = []
-    for (let at = 0; at < chosen.length;) {
-      const suited = yield* current
-      const batch = chosen.slice(at, at + batchSize)
-      at += batch.length
-      const done = yield* Effect.forEach(batch, (entry) => work(entry, isForced, suited), { concurrency: batch.length })
-      outcomes.push(...done.map(({ outcome }) => outcome))
-      // What a fetched page reaches is to be found at once, not at the next reading of the stores.
-      if (done.some(({ isFetched }) => isFetched)) scanAt = Number.NEGATIVE_INFINITY
-      const succeeded = done.filter(({ isAnswered }) => isAnswered).length
-      const latencyMs = done.reduce((sum, each) => sum + each.latencyMs, 0) / batch.length
+    const slots = yield* Semaphore.make(batchSize)
+    let measured: Array<Done> = []
+
+    const adapt = Effect.suspend(() => {
       const before = batchSize
-      batchSize = Batch.next(before, { succeeded, failed: batch.length - succeeded, latencyMs })
-      if (batchSize !== before) yield* tell({ _tag: "BatchSize", size: batchSize, before })
-    }
+      const succeeded = measured.filter(({ isAnswered }) => isAnswered).length
+      const latencyMs = measured.reduce((sum, each) => sum + each.latencyMs, 0) / measured.length
+      batchSize = Batch.next(before, { succeeded, failed: measured.length - succeeded, latencyMs })
+      measured = []
+      if (batchSize === before) return Effect.void
+      return Effect.andThen(slots.resize(batchSize), tell({ _tag: "BatchSize", size: batchSize, before }))
+    })
+
+    const workOne = Effect.fnUntraced(function* (entry: Entry) {
+      const done = yield* work(entry, isForced, yield* current)
+      // What a fetched page reaches is to be found soon, not at the next regular reading of the stores.
+      if (done.isFetched) scanAt = Math.min(scanAt, scannedAt + Duration.toMillis(FETCHED_SCAN_INTERVAL))
+      // How long a name takes says what others wrote there, not how the network fares.
+      if (entry.item._tag !== "Name") measured.push(done)
+      if (measured.length >= batchSize) yield* adapt
+      return done.outcome
+    }, slots.withPermits(1))
+
+    const outcomes = yield* Effect.forEach(chosen, workOne, { concurrency: Batch.SIZE_MAX })
+    if (measured.length > 0) yield* adapt
     return outcomes
   }, working.withPermits(1))
 

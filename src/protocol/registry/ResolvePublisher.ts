@@ -215,7 +215,17 @@ const notAcceptable = (name: PackageName, policy: Policy.Policy, refused: Readon
     })
   )
 
-/** The best candidate that has not revoked its key, and those better that have. */
+const WITHOUT_PACKAGE = "it has no record of the package in the network"
+
+type LookedUp = Result.Result<PackageLookup.Looked, RegistryError>
+
+/** Whether the network was asked and has no such record: a look-up that failed says nothing about that. */
+const isMissing = (looked: LookedUp): boolean => Result.isSuccess(looked) && looked.success.found === undefined
+
+/**
+ * The best candidate that has not revoked its key and has a record of the package, and those better that have
+ * revoked (`revoked`) or have none (`without`). Where nobody has one it is the best that has not revoked.
+ */
 const standing = Effect.fnUntraced(function* (
   inquiry: Inquiry,
   name: PackageName,
@@ -223,6 +233,8 @@ const standing = Effect.fnUntraced(function* (
 ) {
   const trust = yield* PublisherTrust
   const revoked: Array<Policy.Refusal> = []
+  const without: Array<Policy.Refusal> = []
+  let fallback: { readonly chosen: Candidate; readonly looked: PackageLookup.Looked } | undefined
   const lookUp = ({ claim }: Candidate) => {
     const key = PublicKey.toHex(claim.k)
     const known = packages.get(key)
@@ -235,32 +247,51 @@ const standing = Effect.fnUntraced(function* (
   const tried = judgement.ranked.slice(0, CANDIDATES_TRIED_MAX)
   for (let at = 0; at < tried.length; at += REVOCATIONS_AT_ONCE) {
     const group = tried.slice(at, at + REVOCATIONS_AT_ONCE)
-    const revocations = group.map(({ claim }) => Effect.result(trust.revocationOf(claim.k)))
-    const [best, ...answers] = yield* Effect.all([lookUp(group[0]!), ...revocations], { concurrency: "unbounded" })
+    // The package of the best alone, until a claim without a package was met: then the next may be as empty.
+    const early = without.length === 0 ? group.slice(0, 1) : group
+    const [looks, answers] = yield* Effect.all(
+      [
+        Effect.forEach(early, lookUp, { concurrency: "unbounded" }),
+        Effect.forEach(group, ({ claim }) => Effect.result(trust.revocationOf(claim.k)), { concurrency: "unbounded" })
+      ],
+      { concurrency: "unbounded" }
+    )
     const asked = [
-      askedOf(best),
+      ...looks.map(askedOf),
       ...answers.map((answer, i) =>
         Result.isSuccess(answer) ? revocationAsked(group[i]!.claim.k, answer.success) : undefined
       )
     ]
-    inquiry.step(asked.some((look) => look !== undefined && look.source !== "memory") || best.isNew ? 1 : 0, asked)
-    let chosen: Candidate | undefined
+    const isAsked = asked.some((look) => look !== undefined && look.source !== "memory")
+    inquiry.step(isAsked || looks.some(({ isNew }) => isNew) ? 1 : 0, asked)
+    const found = new Map(looks.map((look, i) => [group[i]!, look]))
+    const left: Array<readonly [Candidate, (typeof answers)[number]]> = []
     for (const [i, answer] of answers.entries()) {
       const candidate = group[i]!
       const revocation = Result.isSuccess(answer) ? Option.getOrUndefined(answer.success.revoked) : undefined
-      if (revocation !== undefined) revoked.push({ candidate, reason: whyRevoked(revocation) })
-      else if (chosen === undefined) {
-        // Whether a candidate is revoked has to be known before it is taken; of the others it is only nice to know.
-        if (Result.isFailure(answer)) return yield* Effect.fail(answer.failure)
-        chosen = candidate
-      }
+      if (revocation === undefined) left.push([candidate, answer])
+      else revoked.push({ candidate, reason: whyRevoked(revocation) })
     }
-    if (chosen === undefined) continue
-    const found = chosen === group[0] ? best : yield* lookUp(chosen)
-    if (found !== best && found.isNew) inquiry.step(1, [askedOf(found)])
-    return { chosen, looked: yield* Effect.fromResult(found.looked), revoked }
+    for (const [i, [candidate, answer]] of left.entries()) {
+      // Whether a candidate is revoked has to be known before it is taken; of the others it is only nice to know.
+      if (Result.isFailure(answer) && fallback === undefined) return yield* Effect.fail(answer.failure)
+      if (!found.has(candidate)) {
+        const next = without.length === 0 ? [candidate] : left.slice(i).map(([each]) => each)
+        const more = yield* Effect.forEach(next, lookUp, { concurrency: "unbounded" })
+        for (const [j, each] of next.entries()) found.set(each, more[j]!)
+        inquiry.step(more.some(({ isNew }) => isNew) ? 1 : 0, more.map(askedOf))
+      }
+      const { looked } = found.get(candidate)!
+      if (isMissing(looked)) {
+        without.push({ candidate, reason: WITHOUT_PACKAGE })
+        fallback ??= { chosen: candidate, looked: yield* Effect.fromResult(looked) }
+        continue
+      }
+      if (Result.isFailure(answer)) return yield* Effect.fail(answer.failure)
+      return { chosen: candidate, looked: yield* Effect.fromResult(looked), revoked, without }
+    }
   }
-  return { chosen: undefined, looked: undefined, revoked }
+  return { chosen: fallback?.chosen, looked: fallback?.looked, revoked, without }
 })
 
 /** The publisher that the policy puts first among those who have not revoked their keys. */
@@ -271,11 +302,18 @@ export const byPolicy = Effect.fnUntraced(function* (inquiry: Inquiry, wish: Wis
   const field = yield* Candidates.judge(inquiry, name, index, policy)
   if (field.size === 0) return yield* fail(new NameNotFound({ package: name }))
   const { judgement } = field
-  const { chosen, looked, revoked } = yield* standing(inquiry, name, field)
-  if (chosen === undefined) return yield* notAcceptable(name, policy, [...revoked, ...judgement.refused])
+  const { chosen, looked, revoked, without } = yield* standing(inquiry, name, field)
+  if (chosen === undefined || looked === undefined)
+    return yield* notAcceptable(name, policy, [...revoked, ...judgement.refused])
   const others = judgement.ranked.filter((candidate) => candidate !== chosen)
-  const reasons = new Map(revoked.map(({ candidate, reason }) => [candidate, reason]))
-  const why = field.size === 1 ? "the only publisher" : `the best of ${field.size} by ${policy.name}`
+  const reasons = new Map([...revoked, ...without].map(({ candidate, reason }) => [candidate, reason]))
+  const isPassedOver = without.length > 0 && looked.found !== undefined
+  if (isPassedOver) {
+    const keys = namesOf(without.map(({ candidate }) => candidate)).join(", ")
+    inquiry.warn("packageMissing", `Passed over, for they claim ${name} but have no record of the package: ${keys}.`)
+  }
+  const best = field.size === 1 ? "the only publisher" : `the best of ${field.size} by ${policy.name}`
+  const why = isPassedOver ? `${best} with a record of the package` : best
   const publishers: Found["publishers"] = {
     count: field.size,
     first: (max) => [
@@ -288,6 +326,7 @@ export const byPolicy = Effect.fnUntraced(function* (inquiry: Inquiry, wish: Wis
         .map(({ candidate, reason }) => Evidence.verdictOf(candidate, "lost", reason))
     ]
   }
-  const acceptable = others.filter((other) => !reasons.has(other))
+  const isRevoked = new Set(revoked.map(({ candidate }) => candidate))
+  const acceptable = others.filter((other) => !isRevoked.has(other))
   return { looked, release: undefined, others: namesOf(acceptable), publishers } satisfies Found as Found
 })

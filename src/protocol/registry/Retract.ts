@@ -62,7 +62,8 @@ const retract = Effect.fnUntraced(function* (
           package: name,
           range: version,
           publisher,
-          available: Package.selectable(pkg),
+          // What is yanked can be meant, too: to take that back.
+          available: pkg.vs.map(([listed]) => listed),
           unlisted: pkg.c - pkg.vs.length
         })
       )

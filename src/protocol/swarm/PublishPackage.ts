@@ -150,7 +150,7 @@ const withStored = Effect.fnUntraced(function* (
 })
 
 /** What a revoked key signs is refused by everybody: better to hear it here. */
-const refuseRevoked = Effect.fnUntraced(function* (publicKey: PublicKey.PublicKey, name: PackageName) {
+export const refuseRevoked = Effect.fnUntraced(function* (publicKey: PublicKey.PublicKey, name: PackageName) {
   const { revoked } = yield* Revocation.find(publicKey)
   if (Option.isNone(revoked)) return
   const { reason: because, successor } = revoked.value
@@ -188,7 +188,7 @@ export const prepare = Effect.fn("PublishPackage.prepare")(function* (keyPair: K
     ...(Torrent.pieceCount(torrent) <= Torrent.PIECES_INLINE_MAX ? { p: torrent.pieces } : {}),
     t: timestamp
   }
-  yield* Publish.refuseOther(earlier, release)
+  yield* Publish.refuseOther(publicKey, earlier, release)
   return { manifest, torrent, release, earlier }
 })
 

@@ -1,7 +1,8 @@
 /**
  * What a user decided about publishers, as one value: the names pinned to a publisher and the keys
- * that are trusted. It says nothing about the world, so nobody's records can change it; only the
- * operations of `Pins` and `TrustedKeys` do.
+ * that are trusted; and, of every key that this host saw revoked, what was said when it first did.
+ * Nobody's records change what stands here; only the operations of `Pins` and `TrustedKeys` do, and
+ * `Revocation` adds to it.
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -10,13 +11,16 @@ import * as SchemaIssue from "effect/SchemaIssue"
 import * as SchemaTransformation from "effect/SchemaTransformation"
 import { PackageName } from "../core/PackageName.ts"
 import * as PublicKey from "../core/PublicKey.ts"
-import type { Pin } from "../registry/PublisherTrust.ts"
+import type { Pin, Revoked } from "../registry/PublisherTrust.ts"
 
 /** Pins in a book: every package that a large organisation ever installed. */
 export const PINS_MAX = 100_000
 
 /** Trusted keys in a book. */
 export const TRUSTED_MAX = 10_000
+
+/** Revoked keys in a book: later ones are refused as they are met, but not noted here. */
+export const REVOKED_MAX = 10_000
 
 /** UTF-16 units of a note. */
 export const NOTE_MAX_CHARS = 200
@@ -42,13 +46,19 @@ export interface TrustedKey {
   readonly note?: Note
 }
 
-/** Trusted keys stand under their hex spelling. */
+/** A key that this host saw revoked at `since` (Unix ms), with what was said then. It never changes, and nothing removes it. */
+export interface Tombstone extends Revoked {
+  readonly since: number
+}
+
+/** Trusted and revoked keys stand under their hex spelling. */
 export interface Book {
   readonly pins: ReadonlyMap<PackageName, Pin>
   readonly trusted: ReadonlyMap<string, TrustedKey>
+  readonly revoked: ReadonlyMap<string, Tombstone>
 }
 
-export const empty: Book = { pins: new Map(), trusted: new Map() }
+export const empty: Book = { pins: new Map(), trusted: new Map(), revoked: new Map() }
 
 /** Read in any of its three spellings, since people edit the file too; written in base64. */
 const KeyText = Schema.String.pipe(
@@ -71,14 +81,27 @@ const Written = Schema.Struct({
   ),
   trusted: Schema.Array(
     Schema.Struct({ publisher: KeyText, since: Schema.Natural, note: Schema.optionalKey(Note) })
-  ).check(Schema.isMaxLength(TRUSTED_MAX))
+  ).check(Schema.isMaxLength(TRUSTED_MAX)),
+  /** Absent from the books of those who never saw a revocation. */
+  revoked: Schema.optionalKey(
+    Schema.Array(
+      Schema.Struct({
+        publisher: KeyText,
+        reason: Schema.String,
+        timestamp: Schema.Natural,
+        successor: Schema.optionalKey(KeyText),
+        since: Schema.Natural
+      })
+    ).check(Schema.isMaxLength(REVOKED_MAX))
+  )
 })
 
 const isBook = (value: unknown): value is Book =>
   typeof value === "object" && value !== null && "pins" in value && value.pins instanceof Map
 
 /**
- * JSON ↔ book: `{"pins":[{"name","publisher","since"}],"trusted":[{"publisher","since","note"?}]}`. A name or
+ * JSON ↔ book: `{"pins":[{"name","publisher","since"}],"trusted":[{"publisher","since","note"?}],
+ * "revoked"?:[{"publisher","reason","timestamp","successor"?,"since"}]}`. A name or
  * key that stands there twice is refused: there is no telling which of the two was meant.
  */
 export const codec: Schema.Codec<Book, unknown> = Written.pipe(
@@ -88,14 +111,29 @@ export const codec: Schema.Codec<Book, unknown> = Written.pipe(
       decode: (written) => {
         const pins = new Map(written.pins.map(({ name, ...pin }) => [name, pin]))
         const trusted = new Map(written.trusted.map((key) => [PublicKey.toHex(key.publisher), key]))
-        return pins.size === written.pins.length && trusted.size === written.trusted.length
-          ? Effect.succeed({ pins, trusted })
+        const tombstones = written.revoked ?? []
+        const revoked = new Map(
+          tombstones.map((each) => [PublicKey.toHex(each.publisher), { ...each, successor: each.successor }])
+        )
+        return pins.size === written.pins.length &&
+          trusted.size === written.trusted.length &&
+          revoked.size === tombstones.length
+          ? Effect.succeed({ pins, trusted, revoked })
           : Effect.fail(new SchemaIssue.InvalidValue({ expected: "every name and every key once" }))
       },
-      encode: ({ pins, trusted }) =>
+      encode: ({ pins, revoked, trusted }) =>
         Effect.succeed({
           pins: [...pins].map(([name, { publisher, since }]) => ({ name, publisher, since })),
-          trusted: [...trusted.values()]
+          trusted: [...trusted.values()],
+          ...(revoked.size === 0
+            ? {}
+            : {
+                revoked: [...revoked.values()].map(({ publisher, reason, since, successor, timestamp }) =>
+                  successor === undefined
+                    ? { publisher, reason, timestamp, since }
+                    : { publisher, reason, timestamp, successor, since }
+                )
+              })
         })
     })
   )

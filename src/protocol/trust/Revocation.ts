@@ -5,7 +5,8 @@
  * The record speaks by being there. Whoever stole the key can sign at that salt too, and by doing so
  * only revokes it once more: a later record, or one whose value makes no sense, takes nothing back.
  * So the successor that it names is a hint for people and never followed: the thief may have named
- * himself.
+ * himself. For the same reason a host goes on telling what it saw first, which it keeps in the
+ * trust book, where there is one.
  */
 import * as Bytes from "effect/Bytes"
 import * as Clock from "effect/Clock"
@@ -25,6 +26,8 @@ import { RecordStore } from "../dht/RecordStore.ts"
 import * as Transient from "../dht/Transient.ts"
 import type { RevocationAnswer, Revoked } from "../registry/PublisherTrust.ts"
 import { RegistryError } from "../registry/RegistryError.ts"
+import { type Book, REVOKED_MAX } from "./Book.ts"
+import { TrustBook } from "./TrustBook.ts"
 
 /** Bytes of a reason in UTF-8. */
 export const REASON_MAX_BYTES = 200
@@ -129,9 +132,52 @@ const kept = Effect.fnUntraced(function* (publisher: PublicKey.PublicKey) {
   return yield* store.find(publisher, SALT).pipe(Effect.mapError(toError))
 })
 
-/** The revocation of the key that this host remembers; the network is not asked. */
-export const recall = Effect.fnUntraced(function* (publisher: PublicKey.PublicKey) {
+/** What this host saw first, in the trust book. A host without a book has its records alone. */
+const tombstones = Effect.gen(function* () {
+  const book = Option.getOrUndefined(yield* Effect.serviceOption(TrustBook))
+  return book === undefined ? new Map<string, never>() : (yield* Effect.mapError(book.read, toError)).revoked
+})
+
+const withTombstone = (book: Book, revoked: Revoked, since: number): Book => {
+  const key = PublicKey.toHex(revoked.publisher)
+  return book.revoked.has(key) || book.revoked.size >= REVOKED_MAX
+    ? book
+    : {
+        ...book,
+        revoked: new Map(book.revoked).set(key, { ...revoked, timestamp: Math.max(0, revoked.timestamp), since })
+      }
+}
+
+/** Notes what was seen, unless something was noted before. */
+const entomb = Effect.fnUntraced(function* (revoked: Revoked) {
+  const book = Option.getOrUndefined(yield* Effect.serviceOption(TrustBook))
+  if (book === undefined) return
+  const since = yield* Clock.currentTimeMillis
+  yield* book
+    .update((before) => [undefined, withTombstone(before, revoked, since)] as const)
+    .pipe(Effect.mapError(toError))
+})
+
+const withoutSince = ({ publisher, reason, successor, timestamp }: Revoked): Revoked => ({
+  publisher,
+  reason,
+  timestamp,
+  successor
+})
+
+const first = Effect.fnUntraced(function* (publisher: PublicKey.PublicKey) {
+  return Option.map(Option.fromUndefinedOr((yield* tombstones).get(PublicKey.toHex(publisher))), withoutSince)
+})
+
+/** What the record says that this host would put again: the newest that it met, which need not be what it saw first. */
+export const newest = Effect.fnUntraced(function* (publisher: PublicKey.PublicKey) {
   return Option.flatMap(yield* kept(publisher), fromRecord)
+})
+
+/** The revocation of the key that this host remembers, as it saw it first; the network is not asked. */
+export const recall = Effect.fnUntraced(function* (publisher: PublicKey.PublicKey) {
+  const noted = yield* first(publisher)
+  return Option.isSome(noted) ? noted : yield* newest(publisher)
 })
 
 const remember = Effect.fnUntraced(function* (record: Record.Record) {
@@ -144,33 +190,32 @@ const remember = Effect.fnUntraced(function* (record: Record.Record) {
  * now; what the network gives is remembered before it is told.
  */
 export const find = Effect.fn("Revocation.find")(function* (publisher: PublicKey.PublicKey) {
-  const known = yield* recall(publisher)
-  if (Option.isSome(known)) return { revoked: known, look: undefined } satisfies RevocationAnswer
+  const noted = yield* first(publisher)
+  if (Option.isSome(noted)) return { revoked: noted, look: undefined } satisfies RevocationAnswer
+  const known = yield* newest(publisher)
+  if (Option.isSome(known)) {
+    yield* entomb(known.value)
+    return { revoked: known, look: undefined } satisfies RevocationAnswer
+  }
   const dht = yield* Dht
   const look = yield* Transient.retryRead(dht.lookup(publisher, SALT)).pipe(Effect.mapError(toError))
   if (Option.isSome(look.value)) yield* remember(look.value.value)
-  const revoked = Option.flatMap(look.value, fromRecord)
+  const read = Option.flatMap(look.value, fromRecord)
   // A thief could put something there that nobody takes for a record, to hide what the owner has put.
-  return {
-    revoked: Option.isNone(revoked) && look.isForeign === true ? Option.some(unreadable(publisher)) : revoked,
-    look
-  } satisfies RevocationAnswer
+  const revoked = Option.isNone(read) && look.isForeign === true ? Option.some(unreadable(publisher)) : read
+  if (Option.isSome(revoked)) yield* entomb(revoked.value)
+  return { revoked, look } satisfies RevocationAnswer
 })
 
-/** The revocations that this host has seen, in the order of their keys. Reads every record that is kept. */
-export const remembered: Effect.Effect<ReadonlyArray<Revoked>, RegistryError, RecordStore> = Effect.flatMap(
-  RecordStore,
-  (store) =>
-    store.all.pipe(
-      Effect.mapBoth({
-        onFailure: toError,
-        onSuccess: (records) =>
-          records
-            .flatMap((record) => Option.toArray(fromRecord(record)))
-            .toSorted((self, that) => PublicKey.compare(self.publisher, that.publisher))
-      })
-    )
-)
+/** The revocations that this host has seen, as it saw them first, in the order of their keys. Reads every record that is kept. */
+export const remembered: Effect.Effect<ReadonlyArray<Revoked>, RegistryError, RecordStore> = Effect.gen(function* () {
+  const store = yield* RecordStore
+  const records = yield* Effect.mapError(store.all, toError)
+  const seen = records.flatMap((record) => Option.toArray(fromRecord(record)))
+  const all = [...seen, ...[...(yield* tombstones).values()].map(withoutSince)]
+  const byKey = new Map(all.map((revoked) => [PublicKey.toHex(revoked.publisher), revoked]))
+  return [...byKey.values()].toSorted((self, that) => PublicKey.compare(self.publisher, that.publisher))
+})
 
 /** How a revocation ended: with the wanted record in the network, or with another one that revokes the key as well. */
 export interface Revocation {
@@ -178,6 +223,11 @@ export interface Revocation {
   readonly record: Record.Record
   /** Whether the record that stands is the one that was asked for. */
   readonly isAsAsked: boolean
+  /**
+   * What revoked the key before with another reason or successor, as this host saw it first or else as the network
+   * has it: whoever saw that goes on telling it.
+   */
+  readonly before: Revoked | undefined
   /** Nodes that took the record; 0 where another one stood in its way. */
   readonly acks: number
 }
@@ -219,9 +269,14 @@ const attempt = Effect.fnUntraced(function* (
   const remote = Option.getOrUndefined(
     yield* Transient.retryRead(dht.get(keyPair.publicKey, SALT)).pipe(Effect.mapError(toError))
   )
-  const newest = local === undefined || remote === undefined ? (local ?? remote) : Record.newer(local, remote)
-  const record = nextOf(keyPair, fields, newest, seqMin)
+  const latest = local === undefined || remote === undefined ? (local ?? remote) : Record.newer(local, remote)
+  const record = nextOf(keyPair, fields, latest, seqMin)
+  const earlier = [local, remote].flatMap((each) => (each === undefined ? [] : Option.toArray(fromRecord(each))))
+  const known = [...Option.toArray(yield* first(keyPair.publicKey)), ...earlier]
+  const before = known.find((each) => !isAsAsked(each, keyPair, fields))
+  const revoked = Option.getOrThrow(fromRecord(record))
   yield* remember(record)
+  yield* entomb(known[0] ?? revoked)
   const { acks } = yield* Quorum.put(record).pipe(
     Effect.mapError(toError),
     Effect.catchIf(
@@ -230,8 +285,7 @@ const attempt = Effect.fnUntraced(function* (
       () => Effect.succeed({ acks: 0 })
     )
   )
-  const revoked = Option.getOrThrow(fromRecord(record))
-  return { revoked, record, acks, isAsAsked: isAsAsked(revoked, keyPair, fields) } satisfies Revocation
+  return { revoked, record, before, acks, isAsAsked: isAsAsked(revoked, keyPair, fields) } satisfies Revocation
 })
 
 /**

@@ -18,7 +18,7 @@ export const layer: Layer.Layer<PublisherTrust, never, TrustBook | Dht | RecordS
   PublisherTrust,
   Effect.gen(function* () {
     const book = yield* TrustBook
-    const context = yield* Effect.context<Dht | RecordStore>()
+    const context = yield* Effect.context<Dht | RecordStore | TrustBook>()
     const read = Effect.mapError(book.read, toError)
     return PublisherTrust.of({
       pinOf: (name) => Effect.map(read, ({ pins }) => Option.fromUndefinedOr(pins.get(name))),

@@ -6,7 +6,7 @@ import * as Bytes from "effect/Bytes"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Bencode from "../../protocol/core/Bencode.ts"
-import { Ed25519 } from "../../protocol/core/Ed25519.ts"
+import { Ed25519, SIGNATURE_BYTES } from "../../protocol/core/Ed25519.ts"
 import type { PublicKey } from "../../protocol/core/PublicKey.ts"
 import type { Salt } from "../../protocol/dht/KeyString.ts"
 import * as Record from "../../protocol/dht/Record.ts"
@@ -54,7 +54,8 @@ export const collect = (publicKey: PublicKey, salt: Salt) => {
     if (!Buffer.isBuffer(k) || !Bytes.Equivalence(k, publicKey)) return
     const other = foreignOf(salt, values)
     if (other !== undefined && foreign.length < FOREIGN_MAX) foreign.push(other)
-    if (!Buffer.isBuffer(sig) || !Buffer.isBuffer(v) || typeof seq !== "number") return
+    if (!Buffer.isBuffer(sig) || sig.length !== SIGNATURE_BYTES) return
+    if (!Buffer.isBuffer(v) || typeof seq !== "number") return
     const name = `${seq} ${Buffer.concat([sig, v]).toString("latin1")}`
     const known = sent.get(name)
     if (known !== undefined) return void known.senders.add(from)

@@ -17,7 +17,7 @@ export interface Home {
   readonly pages: string
   /** Proofs that a publisher signed two things for one version. */
   readonly proofs: string
-  /** When which publisher was first seen under a name. */
+  /** When which publisher was first seen under a name, a file for each name. */
   readonly observations: string
   /** Pins, trusted publishers and revocations. */
   readonly trust: string
@@ -44,7 +44,7 @@ export const layer = (directory: string): Layer.Layer<Home, never, Path.Path> =>
         records: path.join(root, "records"),
         pages: path.join(root, "pages"),
         proofs: path.join(root, "proofs"),
-        observations: path.join(root, "observations.json"),
+        observations: path.join(root, "observations"),
         trust: path.join(root, "trust.json"),
         blacklist: path.join(root, "blacklist.json"),
         publications: path.join(root, "publications"),

@@ -1,5 +1,5 @@
 /**
- * One publication at a time in a home: two of one version at once would each find nothing of the other,
+ * One publication, or change to one, at a time in a home: two of one version at once would each find nothing of the other,
  * and both would go out. The lock is `<home>/publications.lock`.
  */
 import * as Effect from "effect/Effect"

@@ -129,6 +129,17 @@ describe("a tree of dependencies", () => {
   )
 })
 
+describe("a dependency that cannot be read", () => {
+  it.effect("is quoted with what is wrong with it", () =>
+    Effect.gen(function* () {
+      const spaced = yield* Effect.flip(make({ dependencies: { "a b c": "^1" } }, {}))
+      assert.include(spaced.message, "depends on a b c@^1, which does not begin with a package name")
+      const alias = yield* Effect.flip(make({ dependencies: { x: "npm:other@1" } }, {}))
+      assert.include(alias.message, "alias")
+    })
+  )
+})
+
 describe("optional dependencies", () => {
   it.effect("that cannot be had are left out with a warning, with all that only they need", () =>
     Effect.gen(function* () {
@@ -238,8 +249,8 @@ describe("peer dependencies", () => {
         }
       )
       assert.deepStrictEqual(shape(tree)["project"], {
-        a: "a@1.0.0(p@1.7.0)",
-        b: "b@1.0.0(p@1.7.0)",
+        a: "a@1.0.0(p@1.7.0)(q@1.0.0)",
+        b: "b@1.0.0(p@1.7.0)(q@1.0.0)",
         p: "p@1.7.0(q@1.0.0)",
         q: "q@1.0.0"
       })
@@ -278,6 +289,69 @@ describe("peer dependencies", () => {
         { "a@1.0.0": { peerDependencies: on("b@1") }, "b@1.0.0": { peerDependencies: on("a@1") } }
       )
       assert.deepStrictEqual(shape(tree)["project"], { a: "a@1.0.0(b@1.0.0)", b: "b@1.0.0(a@1.0.0)" })
+    })
+  )
+
+  it.effect("are the same instance for all who share them", () =>
+    Effect.gen(function* () {
+      const tree = yield* make(
+        { dependencies: on("one@1", "two@1") },
+        {
+          "one@1.0.0": { dependencies: on("kit@1", "ui@1", "core@1.0.0") },
+          "two@1.0.0": { dependencies: on("kit@1", "ui@1", "core@2.0.0") },
+          "kit@1.0.0": { peerDependencies: on("ui@1") },
+          "ui@1.0.0": { peerDependencies: on("core@*") },
+          "core@1.0.0": {},
+          "core@2.0.0": {}
+        }
+      )
+      for (const user of ["one@1.0.0", "two@1.0.0"]) {
+        const seen = shape(tree)[user]!
+        assert.strictEqual(shape(tree)[seen["kit"]!]!["ui"], seen["ui"])
+      }
+    })
+  )
+
+  it.effect("that bring peers without end are refused", () =>
+    Effect.gen(function* () {
+      const packages = Object.fromEntries(
+        Array.from({ length: 40 }, (_, i) => [`p${i}@1.0.0`, { peerDependencies: on(`p${i + 1}@1`) }] as const)
+      )
+      const error = yield* Effect.flip(make({ dependencies: on("p0@1") }, { ...packages, "p40@1.0.0": {} }))
+      assert.strictEqual(error.reason._tag, "TooManyDependencies")
+      assert.include(error.message, "32")
+    })
+  )
+
+  it.effect("are a digest in ids where they are many", () =>
+    Effect.gen(function* () {
+      const names = Array.from({ length: 50 }, (_, i) => `peer-${i}`)
+      const tree = yield* make(
+        { dependencies: on("a@1", ...names.map((name) => `${name}@1`)) },
+        {
+          "a@1.0.0": { peerDependencies: on(...names.map((name) => `${name}@1`)) },
+          ...Object.fromEntries(names.map((name) => [`${name}@1.0.0`, {}]))
+        }
+      )
+      assert.match(shape(tree)["project"]!["a"]!, /^a@1\.0\.0\(…[0-9a-f]{16}\)$/)
+    })
+  )
+})
+
+describe("a chain of thousands of packages", () => {
+  it.effect("is laid out in time and space that grow with its length alone", () =>
+    Effect.gen(function* () {
+      const LENGTH = 5000
+      const chain: DependencyGraph.Source<never, never> = {
+        resolve: ({ name }) => Effect.succeed(choiceOf(`${name}@1.0.0`)),
+        manifestOf: ({ release }) => {
+          const number = Number(release.n.split("-")[1])
+          const below = number + 1 < LENGTH ? { dependencies: on(`x-${number + 1}@1`) } : {}
+          return Effect.succeed(manifestOf(`${release.n}@1.0.0`, { ...below, peerDependencies: on("host-99999@1") }))
+        }
+      }
+      const tree = yield* DependencyTree.resolveTree({ dependencies: on("x-0@1") }, chain)
+      assert.strictEqual(tree.instances.size, LENGTH + 1)
     })
   )
 })

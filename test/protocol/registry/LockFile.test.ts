@@ -96,13 +96,61 @@ describe("a lock file", () => {
         text.replace(/"infohash": "../, '"infohash": "ZZ'),
         text.replace("sha512-", "sha1-"),
         text.replace('"answers"', '"extra": {}, "answers"'),
-        text.replace('"name": "a"', '"name": "../a"')
+        text.replace('"name": "a"', '"name": "../a"'),
+        text.replace('"version": "1.1.0"', '"version": "1.1.1"'),
+        text.replace('"c@*": "c@1.0.0"', '"c@*": "c@1.0.7"'),
+        text.replace('"c@*": "c@1.0.0"', '"c@*": "a@1.0.0"')
       ]
       for (const each of damaged) {
         assert.notStrictEqual(each, text)
         const error = yield* Effect.flip(LockFile.parse(each))
         assert.strictEqual(error.reason._tag, "InvalidLockFile", each)
       }
+    })
+  )
+
+  it.effect("of a newer version is said to be one, and damage is said where it is", () =>
+    Effect.gen(function* () {
+      const text = LockFile.toText(yield* lockOf(wishes, packages))
+      const newer = yield* Effect.flip(LockFile.parse(text.replace('"lockfileVersion": 1', '"lockfileVersion": 2')))
+      assert.include(newer.message, "newer ls-cli")
+      const damaged = yield* Effect.flip(LockFile.parse(text.replace("sha512-", "sha1-")))
+      assert.include(damaged.message, "integrity")
+    })
+  )
+
+  it.effect("has every answer again, those for optional dependencies too, or fails", () =>
+    Effect.gen(function* () {
+      const optional: Wishes = { optionalDependencies: { c: "*" } }
+      const lock = yield* lockOf(optional, packages)
+      const missing = { _tag: "PackageNotFound", exitCode: 3 as const, hint: "", message: "it is gone" }
+      const error = yield* Effect.flip(
+        DependencyTree.resolveTree(
+          optional,
+          LockFile.prefer(lock, source(packages), () => Effect.fail(missing))
+        )
+      )
+      assert.include(error.message, "the lock file has c@1.0.0, and it is gone")
+    })
+  )
+
+  it.effect("is not asked for what is to be had anew", () =>
+    Effect.gen(function* () {
+      const of: Wishes = { dependencies: { c: "*" } }
+      const lock = yield* lockOf(of, packages)
+      const later = { ...packages, "c@1.5.0": {} }
+      const tree = yield* DependencyTree.resolveTree(
+        of,
+        LockFile.prefer(lock, source(later), releaseOf, ({ name }) => name === "c")
+      )
+      assert.deepStrictEqual([...tree.instances.keys()], ["c@1.5.0"])
+    })
+  )
+
+  it.effect("may be empty", () =>
+    Effect.gen(function* () {
+      const text = LockFile.toText(yield* lockOf({}, packages))
+      assert.strictEqual(LockFile.toText(yield* LockFile.parse(text)), text)
     })
   )
 })

@@ -9,6 +9,7 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { TestClock } from "effect/testing"
 import { explain } from "../../../src/protocol/core/Errors.ts"
+import type { KeyPair } from "../../../src/protocol/core/KeyPair.ts"
 import * as PublicKey from "../../../src/protocol/core/PublicKey.ts"
 import { Dht } from "../../../src/protocol/dht/Dht.ts"
 import { CasConflict, DhtError } from "../../../src/protocol/dht/DhtError.ts"
@@ -23,10 +24,12 @@ import * as NameIndex from "../../../src/protocol/registry/NameIndex.ts"
 import * as Package from "../../../src/protocol/registry/Package.ts"
 import * as Publish from "../../../src/protocol/registry/Publish.ts"
 import * as PublisherRecords from "../../../src/protocol/registry/PublisherRecords.ts"
+import { PublicationLog } from "../../../src/protocol/registry/PublicationLog.ts"
 import * as Retract from "../../../src/protocol/registry/Retract.ts"
 import * as Resolve from "../../../src/protocol/registry/Resolve.ts"
 import * as DhtMemory from "../../../src/protocol/testing/DhtMemory.ts"
 import * as Fixtures from "./Fixtures.ts"
+import * as World from "./PublisherWorld.ts"
 
 const { keyPair, name, range, release, version } = Fixtures
 
@@ -446,6 +449,81 @@ describe("Publish, from two machines with one key", () => {
         ["VersionExists"]
       )
       assert.strictEqual(network.items.size, 4)
+    }))
+
+  test("lets the machine that lost publish the content that won, and holds nothing against the key", (network) =>
+    Effect.gen(function* () {
+      const alice = yield* keyPair("alice").pipe(withKeys)
+      const machines = [yield* World.machine(network), yield* World.machine(network)]
+      const contents = ["one", "other"]
+      const publish = (i: number, content: string) =>
+        Publish.publish(alice, release("a", "1.0.0", { content })).pipe(
+          slowly,
+          Effect.provideContext(machines[i]!.services)
+        )
+      const results = yield* race(publish(0, contents[0]!), publish(1, contents[1]!))
+      const loser = results.findIndex(Result.isFailure)
+      const [lost, won] = [contents[loser]!, contents[1 - loser]!]
+      const unfinished = Effect.flatMap(PublicationLog, (log) => log.all)
+      assert.deepStrictEqual(yield* Effect.provideContext(unfinished, machines[loser]!.services), [])
+      const [refused, accepted] = yield* race(publish(loser, lost), Effect.void)
+      assert.strictEqual(explain(Result.isFailure(refused) ? refused.failure : undefined)?._tag, "VersionExists")
+      assert.isTrue(Result.isSuccess(accepted))
+      const [again] = yield* race(publish(loser, won), Effect.void)
+      assert.isTrue(Result.isSuccess(again))
+    }))
+
+  /** Publishes on `second`, which has looked the package up already when `meanwhile` is done on the other machine. */
+  const overtaken = Effect.fnUntraced(function* <A, E>(
+    network: DhtMemory.Network,
+    alice: KeyPair,
+    published: string,
+    meanwhile: Effect.Effect<A, E>
+  ) {
+    const second = yield* Fixtures.join(network)
+    let isDone = false
+    const salt = Hex.encode(KeyString.saltOf(KeyString.packageOf(name("a"))))
+    yield* TestClock.adjust("1 minute")
+    const publishing = Effect.flatMap(Dht, (dht) =>
+      Publish.publish(alice, release("a", published)).pipe(
+        Effect.provideService(Dht, {
+          ...dht,
+          put: (record, options) =>
+            Effect.suspend(() => {
+              if (isDone || Hex.encode(record.salt) !== salt) return dht.put(record, options)
+              isDone = true
+              return Effect.andThen(Effect.orDie(meanwhile), dht.put(record, options))
+            })
+        })
+      )
+    )
+    const running = yield* Effect.forkChild(second(publishing))
+    yield* TestClock.adjust("5 minutes")
+    yield* Fiber.join(running)
+    const user = yield* Fixtures.join(network)
+    const found = yield* user(Lookup.find(alice.publicKey, KeyString.packageOf(name("a")), Package.codec))
+    return Option.getOrThrow(found).value
+  })
+
+  test("leaves a version yanked that the other machine yanked after this one had looked", (network) =>
+    Effect.gen(function* () {
+      const alice = yield* keyPair("alice").pipe(withKeys)
+      const first = yield* Fixtures.join(network)
+      yield* first(Publish.publish(alice, release("a", "1.0.0")))
+      const pkg = yield* overtaken(network, alice, "1.1.0", first(Retract.yank(alice, name("a"), version("1.0.0"))))
+      assert.deepStrictEqual(pkg.vs, [
+        [version("1.1.0"), 0],
+        [version("1.0.0"), Package.Flag.yanked]
+      ])
+    }))
+
+  test("takes the place of a newer version that the other machine yanked after this one had looked", (network) =>
+    Effect.gen(function* () {
+      const alice = yield* keyPair("alice").pipe(withKeys)
+      const first = yield* Fixtures.join(network)
+      for (const each of ["1.0.0", "2.0.0"]) yield* first(Publish.publish(alice, release("a", each)))
+      const pkg = yield* overtaken(network, alice, "1.1.0", first(Retract.yank(alice, name("a"), version("2.0.0"))))
+      assert.strictEqual(pkg.l.v, "1.1.0")
     }))
 
   test("keeps what another machine wrote meanwhile when a stale machine publishes", (network) =>

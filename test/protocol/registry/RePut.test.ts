@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as Bytes from "effect/Bytes"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as References from "effect/References"
@@ -251,6 +252,30 @@ describe("RePut.run", () => {
       yield* TestClock.adjust("6 minutes")
       assert.strictEqual(of("Put").length, 2)
       assert.include(of("Failed")[0]?.problem, "no answer in 5m")
+    }).pipe(World.on(world))
+  })
+
+  it.effect("holds nothing up for names that never answer, and puts no fewer at once for them", () => {
+    const world = World.make(still)
+    return Effect.gen(function* () {
+      const store = yield* RecordStore
+      yield* store.remember(yield* packageRecord("left-pad"))
+      yield* World.remembered("kept", 100)
+      const dht = yield* Dht
+      const nameSalt = KeyString.saltOf(KeyString.nameIndex(Fixtures.name("left-pad")))
+      const isOfName = (salt: Uint8Array) => Bytes.Equivalence(salt, nameSalt)
+      const { of } = yield* World.started().pipe(
+        Effect.provideService(Dht, {
+          ...dht,
+          lookup: (publicKey, salt) => (isOfName(salt) ? Effect.never : dht.lookup(publicKey, salt))
+        })
+      )
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual(of("Put").length, 101)
+      assert.strictEqual(of("Failed").length, 0)
+      yield* TestClock.adjust(RePut.NAME_DEADLINE)
+      assert.include(of("Failed")[0]?.problem, "no answer in 1m")
+      assert.isTrue(of("BatchSize").every(({ before, size }) => size > before))
     }).pipe(World.on(world))
   })
 

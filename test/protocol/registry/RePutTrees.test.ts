@@ -1,4 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Hex from "effect/encoding/Hex"
 import * as Option from "effect/Option"
@@ -79,6 +81,24 @@ describe("RePut of trees", () => {
       yield* TestClock.adjust("6 hours")
       const store = yield* PageStore
       assert.isTrue(Option.isSome(yield* store.find(Record.immutableTargetOf(lost!))))
+    }).pipe(World.on(world))
+  })
+
+  it.effect("reads the stores no more than once a minute for pages that it fetches", () => {
+    const world = World.make(still)
+    return Effect.gen(function* () {
+      const { pages, record } = yield* catalogue(2000)
+      const dht = yield* Dht
+      for (const page of pages) yield* dht.putImmutable(page)
+      const store = yield* RecordStore
+      yield* store.remember(record)
+      const readAt: Array<number> = []
+      const all = Effect.tap(store.all, () => Effect.map(Clock.currentTimeMillis, (now) => readAt.push(now)))
+      yield* Effect.provideService(World.started(), RecordStore, { ...store, all })
+      yield* TestClock.adjust("10 minutes")
+      assert.deepStrictEqual(hexes(yield* Effect.flatMap(PageStore, ({ targets }) => targets)), targetsOf(pages))
+      const least = Duration.toMillis(RePut.FETCHED_SCAN_INTERVAL)
+      assert.isTrue(readAt.every((at, i) => i === 0 || at - readAt[i - 1]! >= least))
     }).pipe(World.on(world))
   })
 

@@ -71,6 +71,50 @@ const forget = (network: DhtMemory.Network, pair: KeyPair) => {
   network.items.delete(Hex.encode(Record.targetOf(pair.publicKey, salt)))
 }
 
+/** Claims on `a` that are older than everybody's, with no package behind them. */
+const squat = (network: DhtMemory.Network, count: number) =>
+  Effect.gen(function* () {
+    const host = yield* Fixtures.join(network)
+    for (let i = 0; i < count; i++) {
+      const pair = yield* keyPair(`squatter ${i}`).pipe(withKeys)
+      const dates = { firstSeen: 0, timestamp: START_MS }
+      const claim = NameClaim.sign(pair, name("a"), { latestVersion: version("99.0.0"), ...dates })
+      yield* host(NameIndex.join(name("a"), () => claim))
+    }
+  })
+
+describe("a name without a pin", () => {
+  for (const count of [1, 6]) {
+    test(`is not blocked by ${count} older claims with no package behind them`, ({ alice, network }) =>
+      Effect.gen(function* () {
+        yield* squat(network, count)
+        const user = yield* Users.join(network, { dht: Users.slow })
+        const { seconds, value } = yield* Users.timed(user(latest()))
+        assert.isTrue(PublicKey.equals(value.publisher, alice.publicKey))
+        assert.strictEqual(value.evidence.lookups, seconds)
+        assert.isAtMost(seconds, 5)
+        assert.deepStrictEqual(
+          value.evidence.warnings.map(({ code }) => code),
+          ["packageMissing"]
+        )
+        const empty = value.evidence.candidates.filter(({ reason }) => reason.includes("no record of the package"))
+        assert.strictEqual(empty.length, count)
+        assert.isTrue(empty.every(({ verdict }) => verdict === "lost"))
+      }))
+  }
+
+  test("is not found where nobody's package is to be had, and names the others", ({ alice, bob, network }) =>
+    Effect.gen(function* () {
+      forget(network, alice)
+      forget(network, bob)
+      const user = yield* Users.join(network)
+      const reason = yield* refusal(user(latest()))
+      if (reason._tag !== "PackageNotFound") return assert.fail(reason._tag)
+      assert.strictEqual(reason.publisher, base64(alice))
+      assert.deepStrictEqual(reason.others, [base64(bob)])
+    }))
+})
+
 describe("a pinned name", () => {
   test("stays with its publisher, whatever the policy prefers", ({ alice, bob, network }) =>
     Effect.gen(function* () {

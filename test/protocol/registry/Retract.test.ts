@@ -144,6 +144,14 @@ describe("Retract", () => {
     })
   )
 
+  test("names yanked versions, too, when there is no such version", ["1.0.0"], ({ alice, publisher }) =>
+    Effect.gen(function* () {
+      yield* publisher(Retract.yank(alice, name("a"), version("1.0.0")))
+      const error = yield* Effect.flip(publisher(Retract.yank(alice, name("a"), version("2.0.0"), { undo: true })))
+      assert.include(explain(error)?.hint, "It has 1.0.0")
+    })
+  )
+
   test("says that there is no such package", [], ({ alice, network, publisher }) =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(publisher(Retract.deprecate(alice, name("a"), version("1.0.0"))))

@@ -26,6 +26,17 @@ describe("Book", () => {
     assert.deepStrictEqual(encode(Option.getOrThrow(decode(written))), written)
   })
 
+  it("keeps what was seen revoked, and writes nothing of it where nothing was", () => {
+    const older = { pins: [], trusted: [] }
+    assert.deepStrictEqual(encode(Option.getOrThrow(decode(older))), older)
+    const said = { publisher: base64, reason: "stolen", timestamp: 1, since: 2 }
+    for (const each of [said, { ...said, successor: base64 }]) {
+      const written = { ...older, revoked: [each] }
+      assert.deepStrictEqual(encode(Option.getOrThrow(decode(written))), written)
+    }
+    refused({ ...older, revoked: [said, said] })
+  })
+
   it("takes keys in each of their spellings", () => {
     for (const publisher of [base64, PublicKey.toHex(alice), PublicKey.toOverlay(alice)]) {
       const book = Option.getOrThrow(decode({ pins: [{ name: "a", publisher, since: 1 }], trusted: [] }))

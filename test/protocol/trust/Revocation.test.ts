@@ -15,6 +15,7 @@ import * as Record from "../../../src/protocol/dht/Record.ts"
 import { RecordStore } from "../../../src/protocol/dht/RecordStore.ts"
 import * as DhtMemory from "../../../src/protocol/testing/DhtMemory.ts"
 import * as Revocation from "../../../src/protocol/trust/Revocation.ts"
+import { TrustBook } from "../../../src/protocol/trust/TrustBook.ts"
 import { host, join, keyPair, text } from "../registry/Fixtures.ts"
 
 const reason = Option.getOrThrow(Revocation.parseReason("my laptop was stolen"))
@@ -276,6 +277,46 @@ describe("Revocation.find", () => {
       }
       assert.deepStrictEqual(yield* Revocation.remembered, [])
     }))
+})
+
+describe("a host with a trust book", () => {
+  const withBook = Effect.provide(TrustBook.layerMemory, { local: true })
+
+  test("goes on refusing a key that it saw hidden behind a foreign item, when nobody holds that any more", () =>
+    Effect.gen(function* () {
+      const alice = yield* keyPair("alice")
+      const dht = yield* Dht
+      const look = Effect.succeed({ value: Option.none(), responders: [], isForeign: true })
+      yield* Effect.provideService(Revocation.find(alice.publicKey), Dht, Dht.of({ ...dht, lookup: () => look }))
+      const later = yield* Revocation.find(alice.publicKey)
+      assert.isUndefined(later.look)
+      assert.strictEqual(Option.getOrThrow(later.revoked).reason, Revocation.UNREADABLE)
+      assert.deepStrictEqual(yield* Revocation.recall(alice.publicKey), later.revoked)
+      assert.deepStrictEqual(yield* Revocation.remembered, [Option.getOrThrow(later.revoked)])
+    }).pipe(withBook))
+
+  test("keeps the reason and successor that it saw first, whatever newer record it comes to hold", () =>
+    Effect.gen(function* () {
+      const [alice, bob, mallory] = [yield* keyPair("alice"), yield* keyPair("bob"), yield* keyPair("mallory")]
+      yield* put(Revocation.sign(alice, { reason, successor: bob.publicKey, timestamp: 1 }))
+      const { revoked } = yield* Revocation.find(alice.publicKey)
+      const newer = Revocation.sign(alice, { reason, successor: mallory.publicKey, timestamp: 2, seq: 2 })
+      yield* Effect.flatMap(RecordStore, (store) => store.remember(newer))
+      assert.deepStrictEqual((yield* Revocation.find(alice.publicKey)).revoked, revoked)
+      assert.deepStrictEqual(yield* Revocation.recall(alice.publicKey), revoked)
+      assert.deepStrictEqual(yield* Revocation.remembered, Option.toArray(revoked))
+    }).pipe(withBook))
+
+  test("tells its owner what was said before, and keeps that", () =>
+    Effect.gen(function* () {
+      const [alice, bob] = [yield* keyPair("alice"), yield* keyPair("bob")]
+      const first = yield* Revocation.revoke(alice, { reason })
+      assert.isUndefined(first.before)
+      const second = yield* Revocation.revoke(alice, { reason, successor: bob.publicKey })
+      assert.isTrue(second.isAsAsked)
+      assert.deepStrictEqual(second.before, first.revoked)
+      assert.deepStrictEqual(yield* Revocation.recall(alice.publicKey), Option.some(first.revoked))
+    }).pipe(withBook))
 })
 
 describe("Revocation.remembered", () => {

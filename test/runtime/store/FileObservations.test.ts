@@ -36,14 +36,18 @@ describe("Observations", () => {
   it.live("files: says that the file is damaged, and leaves it alone", () =>
     Effect.gen(function* () {
       const fs = yield* FileSystem.FileSystem
-      const { directory, observations: file } = yield* Home
+      const { observations: directory } = yield* Home
+      const file = `${directory}/${FileObservations.fileOf(name("a"))}`
+      const damaged = '{"name": "a", "publishers": {"00": "yesterday"}}'
       yield* fs.makeDirectory(directory, { recursive: true })
-      yield* fs.writeFileString(file, '{"a": {"00": "yesterday"}}')
+      yield* fs.writeFileString(file, damaged)
       const observations = yield* Observations
       const error = yield* Effect.flip(observations.note(name("a"), [key(1)], 1))
       assert.strictEqual(error._tag, "ObservationsError")
       assert.include(error.message, file)
-      assert.strictEqual(yield* fs.readFileString(file), '{"a": {"00": "yesterday"}}')
+      assert.strictEqual(yield* fs.readFileString(file), damaged)
+      // What is known of other names is none the worse for it.
+      assert.strictEqual((yield* observations.note(name("b"), [key(1)], 1)).size, 1)
     }).pipe(Effect.provide(files, { local: true }))
   )
 
