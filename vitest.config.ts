@@ -1,3 +1,4 @@
+import * as Os from "node:os"
 import * as Path from "node:path"
 import { defineConfig } from "vitest/config"
 
@@ -6,6 +7,8 @@ const source = (path: string) => Path.resolve(import.meta.dirname, "src", path)
 export default defineConfig({
   test: {
     pool: "forks",
+    // One less is the default, which leaves half of a small machine idle.
+    maxWorkers: Os.availableParallelism(),
     reporters: ["default"],
     projects: [
       {
