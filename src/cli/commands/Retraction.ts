@@ -9,7 +9,7 @@ import * as Version from "../../protocol/core/Version.ts"
 import * as Quorum from "../../protocol/dht/Quorum.ts"
 import * as Package from "../../protocol/registry/Package.ts"
 import type * as Retract from "../../protocol/registry/Retract.ts"
-import { refuseRevoked } from "../../protocol/swarm/PublishPackage.ts"
+import * as Revocation from "../../protocol/trust/Revocation.ts"
 import { quoted } from "../../runtime/archive/Printable.ts"
 import * as PublicationLock from "../../runtime/store/PublicationLock.ts"
 import { Output } from "../Output.ts"
@@ -77,7 +77,7 @@ export const run = Effect.fnUntraced(function* <E, R>(
     const keyPair = yield* Effect.flatMap(Keystore, (keystore) => keystore.load(keyName))
     const retraction = yield* output.task(doing(label), () =>
       PublicationLock.alone(
-        Effect.andThen(refuseRevoked(keyPair.publicKey, name), retract(keyPair, name, version, { undo }))
+        Effect.andThen(Revocation.refuse(keyPair.publicKey, name), retract(keyPair, name, version, { undo }))
       )
     )
     return { ...retraction, publisher: PublicKey.toBase64(keyPair.publicKey) }

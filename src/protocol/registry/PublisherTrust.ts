@@ -8,26 +8,37 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type { PackageName } from "../core/PackageName.ts"
-import type { PublicKey } from "../core/PublicKey.ts"
+import * as PublicKey from "../core/PublicKey.ts"
 import type { Answer } from "../dht/Dht.ts"
 import type { Record } from "../dht/Record.ts"
-import type { RegistryError } from "./RegistryError.ts"
+import { PublisherRevoked, RegistryError } from "./RegistryError.ts"
 
 /** A name's publisher, as the user accepted it first. `since` is in Unix ms. */
 export interface Pin {
-  readonly publisher: PublicKey
+  readonly publisher: PublicKey.PublicKey
   readonly since: number
 }
 
 /** A key's own word that nothing signed by it may be believed any more. */
 export interface Revoked {
-  readonly publisher: PublicKey
+  readonly publisher: PublicKey.PublicKey
   /** As the record says it; for people. */
   readonly reason: string
   /** Unix ms, by the clock of whoever signed. */
   readonly timestamp: number
-  readonly successor: PublicKey | undefined
+  readonly successor: PublicKey.PublicKey | undefined
 }
+
+/** Why a package is not taken from a publisher who revoked the key. */
+export const refusalOf = (name: PackageName, { publisher, reason, successor }: Revoked): RegistryError =>
+  new RegistryError({
+    reason: new PublisherRevoked({
+      package: name,
+      publisher: PublicKey.toBase64(publisher),
+      because: reason,
+      ...(successor === undefined ? {} : { successor: PublicKey.toBase64(successor) })
+    })
+  })
 
 /** What was found out about one key. `look` is the look-up's answer, for evidence; absent when none was made. */
 export interface RevocationAnswer {
@@ -42,7 +53,7 @@ export class PublisherTrust extends Context.Service<
     /** Trusted keys, in hex. */
     readonly trusted: Effect.Effect<ReadonlySet<string>, RegistryError>
     /** Asks the network (one look-up) unless a revocation is remembered. A network that cannot be asked is an error. */
-    readonly revocationOf: (publisher: PublicKey) => Effect.Effect<RevocationAnswer, RegistryError>
+    readonly revocationOf: (publisher: PublicKey.PublicKey) => Effect.Effect<RevocationAnswer, RegistryError>
   }
 >()("@libreseed/protocol/registry/PublisherTrust") {
   /** No pins, nobody trusted, nobody revoked: for tests of what lies below trust. */

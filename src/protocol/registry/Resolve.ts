@@ -21,6 +21,8 @@ import { PublisherTrust } from "./PublisherTrust.ts"
 import { NameNotFound, PublisherChanged, RegistryError } from "./RegistryError.ts"
 import type * as Release from "./Release.ts"
 import * as ResolvePackage from "./ResolvePackage.ts"
+import * as ResolveByPolicy from "./ResolveByPolicy.ts"
+import * as ResolvePinned from "./ResolvePinned.ts"
 import * as ResolvePublisher from "./ResolvePublisher.ts"
 
 export { releaseOf } from "./ReleaseLookup.ts"
@@ -64,8 +66,8 @@ const route = Effect.fnUntraced(function* (inquiry: Inquiry, wish: ResolvePackag
     return yield* ResolvePublisher.given(inquiry, wish, publisher)
   }
   return pin === undefined
-    ? yield* ResolvePublisher.byPolicy(inquiry, wish, policy)
-    : yield* ResolvePublisher.pinned(inquiry, wish, pin, policy)
+    ? yield* ResolveByPolicy.byPolicy(inquiry, wish, policy)
+    : yield* ResolvePinned.pinned(inquiry, wish, pin, policy)
 })
 
 const resolve = Effect.fnUntraced(function* (request: Request, isExact: boolean, options: Options) {

@@ -26,7 +26,7 @@ import * as PublicationLog from "../registry/PublicationLog.ts"
 import * as Publish from "../registry/Publish.ts"
 import * as Rehearsal from "../registry/Rehearsal.ts"
 import { MANIFEST_MAX_BYTES, type Release, TARBALL_MAX_BYTES } from "../registry/Release.ts"
-import { PublisherRevoked, RegistryError } from "../registry/RegistryError.ts"
+import { RegistryError } from "../registry/RegistryError.ts"
 import * as Revocation from "../trust/Revocation.ts"
 import { verifyContent } from "./FetchRelease.ts"
 import { PackageStore, type StoredRelease } from "./PackageStore.ts"
@@ -149,28 +149,13 @@ const withStored = Effect.fnUntraced(function* (
   })
 })
 
-/** What a revoked key signs is refused by everybody: better to hear it here. */
-export const refuseRevoked = Effect.fnUntraced(function* (publicKey: PublicKey.PublicKey, name: PackageName) {
-  const { revoked } = yield* Revocation.find(publicKey)
-  if (Option.isNone(revoked)) return
-  const { reason: because, successor } = revoked.value
-  return yield* new RegistryError({
-    reason: new PublisherRevoked({
-      package: name,
-      publisher: PublicKey.toBase64(publicKey),
-      because,
-      ...(successor === undefined ? {} : { successor: PublicKey.toBase64(successor) })
-    })
-  })
-})
-
 /**
  * What would be published: nothing is announced and nobody is told. Fails with `VersionExists` where that would be
  * refused, and with `PublisherRevoked`.
  */
 export const prepare = Effect.fn("PublishPackage.prepare")(function* (keyPair: KeyPair, packed: PackedPackage) {
   const { publicKey } = keyPair
-  yield* refuseRevoked(publicKey, packed.name)
+  yield* Revocation.refuse(publicKey, packed.name)
   const found = yield* Publish.earlierOf(publicKey, packed.name, packed.version)
   const earlier = yield* withStored(publicKey, packed, found)
   const tarballHash = yield* digest("sha256", packed.tarball)

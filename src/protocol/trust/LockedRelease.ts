@@ -9,7 +9,8 @@ import type { PackageName } from "../core/PackageName.ts"
 import * as PublicKey from "../core/PublicKey.ts"
 import type { Version } from "../core/Version.ts"
 import type { Choice } from "../registry/DependencyGraph.ts"
-import { PackageNotFound, PublisherRevoked, RegistryError } from "../registry/RegistryError.ts"
+import { refusalOf } from "../registry/PublisherTrust.ts"
+import { PackageNotFound, RegistryError } from "../registry/RegistryError.ts"
 import { releaseOf } from "../registry/Resolve.ts"
 import * as Revocation from "./Revocation.ts"
 
@@ -20,21 +21,10 @@ export const find = Effect.fn("LockedRelease.find")(function* (
   version: Version
 ) {
   const revoked = Option.getOrUndefined(yield* Revocation.recall(publisher))
-  const key = PublicKey.toBase64(publisher)
-  if (revoked !== undefined) {
-    const { reason: because, successor } = revoked
-    return yield* new RegistryError({
-      reason: new PublisherRevoked({
-        package: name,
-        publisher: key,
-        because,
-        ...(successor === undefined ? {} : { successor: PublicKey.toBase64(successor) })
-      })
-    })
-  }
+  if (revoked !== undefined) return yield* refusalOf(name, revoked)
   const found = Option.getOrUndefined(yield* releaseOf(publisher, name, version))
   if (found !== undefined) return { publisher, release: found.value } satisfies Choice
   return yield* new RegistryError({
-    reason: new PackageNotFound({ package: `${name}@${version}`, publisher: key, others: [] })
+    reason: new PackageNotFound({ package: `${name}@${version}`, publisher: PublicKey.toBase64(publisher), others: [] })
   })
 })

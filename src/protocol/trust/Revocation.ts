@@ -16,6 +16,7 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Bencode from "../core/Bencode.ts"
 import type { KeyPair } from "../core/KeyPair.ts"
+import type { PackageName } from "../core/PackageName.ts"
 import * as PublicKey from "../core/PublicKey.ts"
 import * as Shape from "../core/Shape.ts"
 import { Dht } from "../dht/Dht.ts"
@@ -24,7 +25,7 @@ import * as Quorum from "../dht/Quorum.ts"
 import * as Record from "../dht/Record.ts"
 import { RecordStore } from "../dht/RecordStore.ts"
 import * as Transient from "../dht/Transient.ts"
-import type { RevocationAnswer, Revoked } from "../registry/PublisherTrust.ts"
+import { refusalOf, type RevocationAnswer, type Revoked } from "../registry/PublisherTrust.ts"
 import { RegistryError } from "../registry/RegistryError.ts"
 import { type Book, REVOKED_MAX } from "./Book.ts"
 import { TrustBook } from "./TrustBook.ts"
@@ -205,6 +206,12 @@ export const find = Effect.fn("Revocation.find")(function* (publisher: PublicKey
   const revoked = Option.isNone(read) && look.isForeign === true ? Option.some(unreadable(publisher)) : read
   if (Option.isSome(revoked)) yield* entomb(revoked.value)
   return { revoked, look } satisfies RevocationAnswer
+})
+
+/** Fails with `PublisherRevoked` where the key is revoked: what it signs for the package is refused by everybody. */
+export const refuse = Effect.fnUntraced(function* (publisher: PublicKey.PublicKey, name: PackageName) {
+  const { revoked } = yield* find(publisher)
+  if (Option.isSome(revoked)) return yield* refusalOf(name, revoked.value)
 })
 
 /** The revocations that this host has seen, as it saw them first, in the order of their keys. Reads every record that is kept. */

@@ -116,6 +116,22 @@ describe("a name without a pin", () => {
 })
 
 describe("a pinned name", () => {
+  test("is never offered from a publisher that revoked its key", ({ alice, bob, network }) =>
+    Effect.gen(function* () {
+      const carol = yield* keyPair("carol").pipe(withKeys)
+      const other = yield* Fixtures.join(network)
+      yield* other(Publish.publish(carol, release("a", "2.0.0")))
+      yield* revoke(network, bob)
+      forget(network, alice)
+      const user = yield* Users.join(network, { pins: { a: alice.publicKey } })
+      const reason = yield* refusal(user(latest()))
+      if (reason._tag !== "PublisherChanged") return assert.fail(reason._tag)
+      assert.deepStrictEqual(reason.offered, [base64(carol)])
+      yield* revoke(network, carol)
+      const nobody = yield* refusal(user(latest()))
+      assert.strictEqual(nobody._tag, "PackageNotFound")
+    }))
+
   test("stays with its publisher, whatever the policy prefers", ({ alice, bob, network }) =>
     Effect.gen(function* () {
       const user = yield* Users.join(network, { pins: { a: bob.publicKey } })
