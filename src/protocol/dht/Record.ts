@@ -160,7 +160,11 @@ export const fromBytes = Effect.fnUntraced(function* (bytes: Uint8Array, subject
 })
 
 /** The newer of two records of one `(publicKey, salt)`; of equal ones the one with the greater value bytes. */
-export const newer = (self: Record, that: Record): Record => {
+export const newer = <R extends Pick<Item, "seq" | "value">>(self: R, that: R): R => {
   if (self.seq !== that.seq) return self.seq > that.seq ? self : that
   return Bytes.Order(self.value, that.value) >= 0 ? self : that
 }
+
+/** Whether two records of one `(publicKey, salt)` say the same under the same number, whoever signed them when. */
+export const isSame = (self: Pick<Item, "seq" | "value">, that: Pick<Item, "seq" | "value">): boolean =>
+  self.seq === that.seq && Bytes.Equivalence(self.value, that.value)

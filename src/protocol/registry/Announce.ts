@@ -30,11 +30,10 @@ import {
   PACKAGES_MAX,
   rootOf,
   tooMany,
-  toRegistryError,
   toTreeEntry
 } from "./AnnounceRecord.ts"
 import * as Lookup from "./Lookup.ts"
-import type { RegistryError } from "./RegistryError.ts"
+import { type RegistryError, toRegistryError } from "./RegistryError.ts"
 
 export {
   type Announce,

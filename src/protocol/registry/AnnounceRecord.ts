@@ -14,7 +14,7 @@ import * as Version from "../core/Version.ts"
 import { type Target, VALUE_MAX_BYTES } from "../dht/Record.ts"
 import * as Tree from "../dht/Tree.ts"
 import { InvalidPage, TreeError } from "../dht/TreeError.ts"
-import { RegistryError, TooManyPackages } from "./RegistryError.ts"
+import { type RegistryError, TooManyPackages, toRegistryError } from "./RegistryError.ts"
 
 /** Packages that a publisher may have. */
 export const PACKAGES_MAX = Tree.ENTRIES_MAX
@@ -66,8 +66,6 @@ export interface Draft {
   readonly value: Uint8Array
   readonly pages: ReadonlyArray<Uint8Array>
 }
-
-export const toRegistryError = (reason: RegistryError["reason"]) => new RegistryError({ reason })
 
 /** Root of the tree of packages, where the record does not have them itself. */
 export const rootOf = (self: Announce): Target | undefined => self.r as Target | undefined

@@ -20,7 +20,7 @@ import { type FirstObserved, Observations } from "./Observations.ts"
 import * as PackageLookup from "./PackageLookup.ts"
 import * as Policy from "./Policy.ts"
 import { PublisherTrust } from "./PublisherTrust.ts"
-import { RegistryError } from "./RegistryError.ts"
+import { toRegistryError } from "./RegistryError.ts"
 import * as Seeders from "./Seeders.ts"
 
 /** Who publishes a name, judged. */
@@ -35,8 +35,6 @@ export interface Field {
   /** Packages that were looked up already, by publisher (hex). */
   readonly packages: ReadonlyMap<string, PackageLookup.Looked>
 }
-
-const toError = (reason: RegistryError["reason"]) => new RegistryError({ reason })
 
 const noTrust: ReadonlySet<string> = new Set()
 
@@ -153,10 +151,10 @@ const observe = Effect.fnUntraced(function* (
   now: number
 ) {
   const observations = yield* Observations
-  const before = yield* Effect.mapError(observations.of(name), toError)
+  const before = yield* Effect.mapError(observations.of(name), toRegistryError)
   const unseen = claims.filter(({ k }) => !before.has(PublicKey.toHex(k))).map(({ k }) => k)
   const after =
-    unseen.length === 0 ? before : yield* observations.note(name, unseen, now).pipe(Effect.mapError(toError))
+    unseen.length === 0 ? before : yield* observations.note(name, unseen, now).pipe(Effect.mapError(toRegistryError))
   return { before, after }
 })
 
@@ -229,7 +227,7 @@ export const refusalOf = Effect.fnUntraced(function* (
   const observations = yield* Observations
   const now = yield* Clock.currentTimeMillis
   const key = PublicKey.toHex(claim.k)
-  const seen = (yield* observations.of(name).pipe(Effect.mapError(toError))).get(key) ?? since
+  const seen = (yield* observations.of(name).pipe(Effect.mapError(toRegistryError))).get(key) ?? since
   const trusted = yield* trustedFor(policy)
   const candidate: Candidate = {
     claim,

@@ -2,7 +2,6 @@
  * Reads a record of a known key and decodes its value: the one path from the network to a typed
  * value. What this host has seen before counts too, so that nobody can serve it an older record.
  */
-import * as Bytes from "effect/Bytes"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
@@ -13,7 +12,7 @@ import * as KeyString from "../dht/KeyString.ts"
 import * as Record from "../dht/Record.ts"
 import { RecordStore } from "../dht/RecordStore.ts"
 import * as Transient from "../dht/Transient.ts"
-import { RegistryError } from "./RegistryError.ts"
+import { type RegistryError, toRegistryError } from "./RegistryError.ts"
 
 /** A verified record together with what it says. */
 export interface Found<A> {
@@ -33,7 +32,7 @@ export interface Pair {
 
 const NONE: ReadonlyArray<Record.Record> = []
 
-const invalid = (subject: string, problem: string) => toError(new Record.InvalidRecord({ subject, problem }))
+const invalid = (subject: string, problem: string) => toRegistryError(new Record.InvalidRecord({ subject, problem }))
 
 /** Decodes a verified record's value; a value that its key signed but that makes no sense is an `InvalidRecord`. */
 export const open = <A>(codec: Schema.Codec<A, Uint8Array>, subject: string) => {
@@ -58,38 +57,33 @@ export const openWith = <A>(
     onFailure: (problem) => invalid(subject, problem)
   })
 
-const isSame = (self: Record.Record, that: Record.Record): boolean =>
-  self.seq === that.seq && Bytes.Equivalence(self.value, that.value)
-
-const toError = (reason: RegistryError["reason"]) => new RegistryError({ reason })
-
 /** The record that this host remembers. */
 export const recall = (publicKey: PublicKey, salt: KeyString.Salt) =>
   Effect.flatMap(RecordStore, (store) =>
-    Effect.mapBoth(store.find(publicKey, salt), { onFailure: toError, onSuccess: Option.getOrUndefined })
+    Effect.mapBoth(store.find(publicKey, salt), { onFailure: toRegistryError, onSuccess: Option.getOrUndefined })
   )
 
 /** Asks the network and the own memory; failures of the network that may pass are tried again. Nothing is remembered. */
 export const both = Effect.fnUntraced(function* (publicKey: PublicKey, keyString: string) {
   const dht = yield* Dht
   const salt = KeyString.saltOf(keyString)
-  const answer = yield* Effect.mapError(Transient.retryRead(dht.lookup(publicKey, salt)), toError)
+  const answer = yield* Effect.mapError(Transient.retryRead(dht.lookup(publicKey, salt)), toRegistryError)
   const local = yield* recall(publicKey, salt)
   const remote = Option.getOrUndefined(answer.value)
   return {
-    remote: remote !== undefined && local !== undefined && isSame(remote, local) ? local : remote,
+    remote: remote !== undefined && local !== undefined && Record.isSame(remote, local) ? local : remote,
     local,
     responders: answer.responders,
     rivals:
       answer.rivals === undefined || answer.rivals.length === 0
         ? NONE
-        : answer.rivals.filter((rival) => local === undefined || !isSame(rival, local))
+        : answer.rivals.filter((rival) => local === undefined || !Record.isSame(rival, local))
   } satisfies Pair
 })
 
 export const remember = Effect.fnUntraced(function* (record: Record.Record) {
   const store = yield* RecordStore
-  yield* store.remember(record).pipe(Effect.mapError(toError))
+  yield* store.remember(record).pipe(Effect.mapError(toRegistryError))
 })
 
 /** The newer of the two records of a pair. */

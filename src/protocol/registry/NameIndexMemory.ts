@@ -15,7 +15,7 @@ import * as Record from "../dht/Record.ts"
 import { RecordStore } from "../dht/RecordStore.ts"
 import * as NameClaim from "./NameClaim.ts"
 import * as NameIndexRecord from "./NameIndexRecord.ts"
-import { RegistryError } from "./RegistryError.ts"
+import { toRegistryError } from "./RegistryError.ts"
 
 /** Where a name's shared record lives, the pair that signs it, and where the own copy is kept. */
 export interface Place {
@@ -31,8 +31,6 @@ export const placeOf = (name: PackageName) => {
   // The seed of a name key is the salt itself.
   return Effect.map(KeyPair.fromOpenSeed(salt), (nameKey): Place => ({ name, nameKey, salt, ownSalt }))
 }
-
-export const toError = (reason: RegistryError["reason"]): RegistryError => new RegistryError({ reason })
 
 /** Nothing in it is unverified. */
 export const none = NameClaim.empty as NameClaim.VerifiedClaims
@@ -70,12 +68,15 @@ const nothing: Recalled = { record: undefined, claims: none, contents: NameIndex
 
 const recordOf = ({ nameKey, ownSalt }: Place) =>
   Effect.flatMap(RecordStore, (store) =>
-    Effect.mapBoth(store.find(nameKey.publicKey, ownSalt), { onFailure: toError, onSuccess: Option.getOrUndefined })
+    Effect.mapBoth(store.find(nameKey.publicKey, ownSalt), {
+      onFailure: toRegistryError,
+      onSuccess: Option.getOrUndefined
+    })
   )
 
 const memoryIn = (record: Record.Record) =>
   Effect.mapBoth(NameIndexRecord.contents(record.value), {
-    onFailure: toError,
+    onFailure: toRegistryError,
     // They were verified before they were remembered.
     onSuccess: (contents): Recalled => ({
       record,
@@ -122,7 +123,7 @@ export const backed = Effect.fnUntraced(function* ({ name }: Place, claims: Name
   const salt = KeyString.saltOf(KeyString.packageOf(name))
   const kept = yield* Effect.filter(
     claims.values(),
-    ({ k }) => Effect.mapBoth(store.find(k, salt), { onFailure: toError, onSuccess: Option.isSome }),
+    ({ k }) => Effect.mapBoth(store.find(k, salt), { onFailure: toRegistryError, onSuccess: Option.isSome }),
     { concurrency: FINDS_AT_ONCE }
   )
   return NameClaim.fromClaims(kept) as NameClaim.VerifiedClaims
@@ -182,8 +183,8 @@ const keep = Effect.fnUntraced(function* (place: Place, memory: Memory, found: F
     const seq = Math.max(current.record?.seq ?? 0, followed) + 1
     const record = Record.sign(place.nameKey, { salt: place.ownSalt, seq, value: made.value })
     // Pages before the record that refers to them. Those of the last copy may be in use at this moment: they are left.
-    if (made.pages.length > 0) yield* pages.keep(made.pages).pipe(Effect.mapError(toError))
-    yield* store.remember(record).pipe(Effect.mapError(toError))
+    if (made.pages.length > 0) yield* pages.keep(made.pages).pipe(Effect.mapError(toRegistryError))
+    yield* store.remember(record).pipe(Effect.mapError(toRegistryError))
     const kept = yield* recordOf(place)
     if (kept === undefined || (kept.seq === seq && Bytes.Equivalence(kept.value, made.value))) return { record, claims }
     current = yield* memoryIn(kept)

@@ -19,6 +19,7 @@ import * as Transient from "../dht/Transient.ts"
 import * as NameClaim from "./NameClaim.ts"
 import * as NameIndexMemory from "./NameIndexMemory.ts"
 import * as NameIndexRecord from "./NameIndexRecord.ts"
+import { toRegistryError } from "./RegistryError.ts"
 import * as TopicClaims from "./TopicClaims.ts"
 
 /** Pages read from the network in one reading. 10,000 claims with the longest versions, two to a page, have under 5,800. */
@@ -134,7 +135,7 @@ const unite = Effect.fnUntraced(function* (place: NameIndexMemory.Place, record:
   if (Option.isNone(record)) return { memory, found: NameIndexRecord.noContents, inNetwork: NameIndexMemory.none }
   // Most reads bring the very bytes that are remembered.
   if (isRecalled(record.value, memory)) return { memory, found: memory.contents, inNetwork: memory.claims }
-  const found = yield* NameIndexRecord.contents(record.value.value).pipe(Effect.mapError(NameIndexMemory.toError))
+  const found = yield* NameIndexRecord.contents(record.value.value).pipe(Effect.mapError(toRegistryError))
   return { memory, found, inNetwork: yield* NameIndexMemory.verifyAll(place.name, found.claims, memory.claims) }
 })
 
@@ -142,7 +143,7 @@ const unite = Effect.fnUntraced(function* (place: NameIndexMemory.Place, record:
 const gather = Effect.fnUntraced(function* (place: NameIndexMemory.Place, budget: Budget) {
   const dht = yield* Dht
   const looking = Transient.retryRead(dht.lookup(place.nameKey.publicKey, place.salt))
-  const { responders, value: record } = yield* Effect.mapError(looking, NameIndexMemory.toError)
+  const { responders, value: record } = yield* Effect.mapError(looking, toRegistryError)
   const pages = bounded(dht, budget)
   const { found, inNetwork, memory } = yield* Effect.provideService(unite(place, record), Dht, pages.dht)
   const depth = (yield* pages.close) ? 1 + found.depth : 1

@@ -21,7 +21,7 @@ import * as NameClaim from "./NameClaim.ts"
 import * as NameIndexMemory from "./NameIndexMemory.ts"
 import { type Budget, budgetOf, mayComeBack, PAGE_TRIES, readAt, TREE_DEADLINE, type View } from "./NameIndexRead.ts"
 import * as NameIndexRecord from "./NameIndexRecord.ts"
-import { NameIndexBlocked, type RegistryError } from "./RegistryError.ts"
+import { NameIndexBlocked, type RegistryError, toRegistryError } from "./RegistryError.ts"
 import * as TopicClaims from "./TopicClaims.ts"
 
 /** Tries of a write that others race. */
@@ -89,7 +89,7 @@ const putPages = Effect.fnUntraced(function* (
     { concurrency: PROBES_MAX }
   )
   const put = found.every(Option.isSome) ? lacking.filter(({ key }) => !isPresumed.has(key)) : lacking
-  yield* Tree.publish(put.map(({ page }) => page)).pipe(Effect.mapError(NameIndexMemory.toError))
+  yield* Tree.publish(put.map(({ page }) => page)).pipe(Effect.mapError(toRegistryError))
   for (const { key } of lacking) done.add(key)
 })
 
@@ -103,14 +103,9 @@ const pagesInNetwork = ({ inNetwork, missing, record }: View): ReadonlyArray<Uin
   return Bytes.Equivalence(made.value, record.value.value) ? made.pages : []
 }
 
-const isSameRecord = (self: Record.Record, that: Record.Record): boolean =>
-  self.seq === that.seq && Bytes.Equivalence(self.value, that.value)
-
 /** Lost where somebody wrote in between. */
 const raced = (error: DhtError): LostRace | RegistryError =>
-  error.reason._tag === "CasConflict" || error.reason._tag === "StaleSeq"
-    ? new LostRace()
-    : NameIndexMemory.toError(error)
+  error.reason._tag === "CasConflict" || error.reason._tag === "StaleSeq" ? new LostRace() : toRegistryError(error)
 
 type Propose = (known: NameClaim.ClaimSet) => ReadonlyArray<NameClaim.NameClaim>
 
@@ -124,7 +119,7 @@ interface Progress {
 }
 
 const blocked = ({ name }: NameIndexMemory.Place, problem: string) =>
-  NameIndexMemory.toError(new NameIndexBlocked({ package: name, problem }))
+  toRegistryError(new NameIndexBlocked({ package: name, problem }))
 
 /** Reads the name, adds what `propose` makes of it, and remembers that before anything is written. */
 const learn = Effect.fnUntraced(function* (
@@ -139,7 +134,7 @@ const learn = Effect.fnUntraced(function* (
   if (own.size < proposed.length) {
     const subject = `the claim on "${place.name}"`
     const problem = "it is not signed by its publisher, or dated before it began"
-    return yield* NameIndexMemory.toError(new Record.InvalidRecord({ subject, problem }))
+    return yield* toRegistryError(new Record.InvalidRecord({ subject, problem }))
   }
   const networkSeq = Option.match(current.record, { onNone: () => 0, onSome: ({ seq }) => seq })
   const memory = yield* NameIndexMemory.remember(place, current.memory, { claims: own, first: own, networkSeq })
@@ -163,7 +158,7 @@ const settle = Effect.fnUntraced(function* (
   if (inRecord !== undefined && Bytes.Equivalence(inRecord.value, made.value)) {
     yield* putPages(made.pages, made.pages, progress.pages)
     // Nodes that took an earlier try refused its repetition for its `cas`: this counts all of them.
-    if (progress.sent !== undefined && isSameRecord(inRecord, progress.sent)) {
+    if (progress.sent !== undefined && Record.isSame(inRecord, progress.sent)) {
       yield* Quorum.put(inRecord).pipe(Effect.mapError(raced))
     }
     return inRecord

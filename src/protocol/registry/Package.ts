@@ -27,7 +27,7 @@ import {
   VERSIONS_MAX,
   whole
 } from "./PackageRecord.ts"
-import { RegistryError, TooManyVersions } from "./RegistryError.ts"
+import { type RegistryError, TooManyVersions, toRegistryError } from "./RegistryError.ts"
 import * as Release from "./Release.ts"
 
 export {
@@ -42,8 +42,6 @@ export {
   toBytes,
   VERSIONS_MAX
 } from "./PackageRecord.ts"
-
-const toRegistryError = (reason: RegistryError["reason"]) => new RegistryError({ reason })
 
 /** Whether the record itself has every version. */
 export const isWhole = (self: Package): boolean => self.r === undefined

@@ -20,7 +20,7 @@ import * as Package from "./Package.ts"
 import * as PublicationLog from "./PublicationLog.ts"
 import * as PublisherRecords from "./PublisherRecords.ts"
 import * as Rehearsal from "./Rehearsal.ts"
-import { RegistryError, TooManyVersions, VersionExists } from "./RegistryError.ts"
+import { RegistryError, TooManyVersions, VersionExists, toRegistryError } from "./RegistryError.ts"
 import * as Release from "./Release.ts"
 import * as ReleaseLookup from "./ReleaseLookup.ts"
 import * as Revision from "./Revision.ts"
@@ -108,8 +108,6 @@ export const refuseOther = Effect.fnUntraced(function* (
   return yield* exists(release)
 })
 
-const toRegistryError = (reason: RegistryError["reason"]) => new RegistryError({ reason })
-
 /** Forgets that the publication of a release has begun, since other content is out under its version. */
 const abandon = Effect.fnUntraced(function* (publisher: PublicKey, release: Release.Release) {
   const log = yield* PublicationLog.current
@@ -160,7 +158,10 @@ const refuseRival = Effect.fnUntraced(function* (publisher: PublicKey, release: 
 const isHalfPut = ({ reason }: RegistryError): boolean =>
   reason._tag === "DhtError" && reason.reason._tag === "TooFewAcks" && reason.reason.acks > 0
 
-/** The record of the release, in the network. What another machine's won over is not remembered. Where another machine put one at the same moment, theirs will do if it says the same. */
+/**
+ * The record of the release, in the network. Where another machine put one at the same moment, theirs will do
+ * if it says the same; ours is not remembered then, nor where theirs says something else.
+ */
 const putRelease = Effect.fnUntraced(function* (record: Record.Record, release: Release.Release) {
   const { n: name, v: version } = release
   return yield* PublisherRecords.putRelease(record).pipe(

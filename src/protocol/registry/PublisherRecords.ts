@@ -20,14 +20,12 @@ import * as Lookup from "./Lookup.ts"
 import * as NameClaim from "./NameClaim.ts"
 import * as NameIndex from "./NameIndex.ts"
 import * as Package from "./Package.ts"
-import { NameIndexBlocked, RegistryError } from "./RegistryError.ts"
+import { type RegistryError, NameIndexBlocked, toRegistryError } from "./RegistryError.ts"
 import * as Release from "./Release.ts"
 import * as Revision from "./Revision.ts"
 
 /** A package and a catalogue that were signed longer ago than this are signed anew when they are published again. */
 export const RENEW_AFTER = Duration.days(30)
-
-const toRegistryError = (reason: RegistryError["reason"]) => new RegistryError({ reason })
 
 /** Whether what was signed at `t` (ms) is due to be signed anew. */
 export const isDue = (t: number, now: number): boolean => now - t > Duration.toMillis(RENEW_AFTER)

@@ -3,7 +3,6 @@
  * the network has a newer one of is replaced by it, and the shared record of a name is only ever put
  * as the network holds it, after the claims that it lacks were merged into it.
  */
-import * as Bytes from "effect/Bytes"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
@@ -59,9 +58,6 @@ export interface Orders {
 const countOf = ({ responders, value }: Answer<unknown>): number | undefined =>
   Option.isNone(value) ? 0 : responders.length === 0 ? undefined : responders.length
 
-const isSame = (self: Record.Record, that: Record.Record): boolean =>
-  self.seq === that.seq && Bytes.Equivalence(self.value, that.value)
-
 /** Nodes that were just seen to hold the item need not acknowledge it again. */
 const taken = (visited: Visited, acks: number): Visited => ({
   ...visited,
@@ -100,7 +96,7 @@ const visitRecord = Effect.fnUntraced(function* (item: RecordItem, orders: Order
   if (!orders.looks) return yield* putRecord(held, nothing, onNewer)
   const answer = yield* dht.lookup(item.publicKey, item.salt)
   const found = Option.getOrUndefined(answer.value)
-  const isOther = found !== undefined && !isSame(held, found)
+  const isOther = found !== undefined && !Record.isSame(held, found)
   const isNews = isOther && RePutNews.mayReplace(item) && Record.newer(held, found) === found
   if (isOther) yield* RePutNews.note(item, held, found)
   const current = isNews ? found : held
@@ -108,7 +104,7 @@ const visitRecord = Effect.fnUntraced(function* (item: RecordItem, orders: Order
     ...nothing,
     isLook: true,
     // Nodes that hold an older one do not hold this one.
-    holders: found === undefined || isSame(current, found) ? countOf(answer) : 0,
+    holders: found === undefined || Record.isSame(current, found) ? countOf(answer) : 0,
     supersededBy: isNews ? current.seq : undefined
   }
   return orders.wants(visited.holders) ? yield* putRecord(current, visited, onNewer) : visited
@@ -127,7 +123,7 @@ const visitName = Effect.fnUntraced(function* (item: NameItem, orders: Orders) {
     return { ...nothing, absence: "blank" } satisfies Visited
   }
   const record = yield* NameIndex.mend(item.name)
-  const isMended = !Option.exists(before.value, (found) => isSame(found, record))
+  const isMended = !Option.exists(before.value, (found) => Record.isSame(found, record))
   if (isMended) {
     const after = yield* dht.lookup(item.publicKey, item.salt)
     return { ...nothing, isMended, isPut: true, acks: countOf(after) } satisfies Visited

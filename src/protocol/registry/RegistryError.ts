@@ -271,3 +271,6 @@ export class RegistryError extends Schema.TaggedError<RegistryError>()("Registry
     return this.reason.message
   }
 }
+
+/** For `Effect.mapError`: a reason that another module failed with, as a failure of the registry. */
+export const toRegistryError = (reason: RegistryError["reason"]): RegistryError => new RegistryError({ reason })

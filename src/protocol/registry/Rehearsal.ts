@@ -6,7 +6,6 @@
 import * as Effect from "effect/Effect"
 import * as Hex from "effect/encoding/Hex"
 import * as Option from "effect/Option"
-import * as Bytes from "effect/Bytes"
 import type { PublicKey } from "../core/PublicKey.ts"
 import { type Answer, Dht, type PutReceipt } from "../dht/Dht.ts"
 import type { Salt } from "../dht/KeyString.ts"
@@ -133,7 +132,7 @@ class Sandbox {
   plan(record: Record.Record): Planned {
     const key = hexTarget(record.publicKey, record.salt)
     const before = Option.getOrUndefined(this.inNetwork.get(key)?.value ?? Option.none())
-    const isSame = before !== undefined && before.seq === record.seq && Bytes.Equivalence(before.value, record.value)
+    const isSame = before !== undefined && Record.isSame(before, record)
     return {
       seq: record.seq,
       bytes: record.value.length,

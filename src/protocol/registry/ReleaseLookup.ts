@@ -17,7 +17,7 @@ import type { Asked } from "./Inquiry.ts"
 import * as Lookup from "./Lookup.ts"
 import * as Package from "./Package.ts"
 import { type Proof, Proofs } from "./Proofs.ts"
-import { Equivocation, RegistryError } from "./RegistryError.ts"
+import { type RegistryError, Equivocation, toRegistryError } from "./RegistryError.ts"
 import * as Release from "./Release.ts"
 
 /** A verified record of a publisher, and the release that it names: a release record, or a package with it inlined. */
@@ -33,10 +33,8 @@ export interface Subject {
   readonly version: Version
 }
 
-const toError = (reason: RegistryError["reason"]) => new RegistryError({ reason })
-
 const equivocation = ({ name, publisher, version }: Subject, infohashes: ReadonlyArray<Uint8Array>) =>
-  toError(
+  toRegistryError(
     new Equivocation({
       package: name,
       version,
@@ -66,7 +64,7 @@ export const keepProof = Effect.fnUntraced(function* (subject: Subject, statemen
   const proofs = yield* Proofs
   const foundAt = yield* Clock.currentTimeMillis
   const proof: Proof = { ...subject, records: [statements[0]!.record, other.record], foundAt }
-  yield* proofs.keep(proof).pipe(Effect.mapError(toError))
+  yield* proofs.keep(proof).pipe(Effect.mapError(toRegistryError))
   return proof
 })
 
@@ -76,7 +74,7 @@ export const keepProof = Effect.fnUntraced(function* (subject: Subject, statemen
  */
 export const requireOne = Effect.fnUntraced(function* (subject: Subject, statements: ReadonlyArray<Statement>) {
   const proofs = yield* Proofs
-  const kept = yield* Effect.mapError(proofs.find(subject.publisher, subject.name, subject.version), toError)
+  const kept = yield* Effect.mapError(proofs.find(subject.publisher, subject.name, subject.version), toRegistryError)
   if (Option.isSome(kept)) return yield* refuse(kept.value)
   if (contradiction(statements) === undefined) return
   const proof = yield* keepProof(subject, statements)
@@ -97,7 +95,9 @@ const open = (subject: Subject, keyString: string, record: Record): Result.Resul
   Result.flatMap(Lookup.openWith(Release.decode, record, keyString), ({ value }) =>
     value.n === subject.name && value.v === subject.version
       ? Result.succeed({ record, value, release: value })
-      : Result.fail(toError(new InvalidRecord({ subject: keyString, problem: `it speaks of ${value.n}@${value.v}` })))
+      : Result.fail(
+          toRegistryError(new InvalidRecord({ subject: keyString, problem: `it speaks of ${value.n}@${value.v}` }))
+        )
   )
 
 /** Release records that are remembered; the network is not asked. */

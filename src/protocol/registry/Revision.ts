@@ -21,7 +21,7 @@ import * as Quorum from "../dht/Quorum.ts"
 import * as Record from "../dht/Record.ts"
 import * as Tree from "../dht/Tree.ts"
 import * as Lookup from "./Lookup.ts"
-import { RegistryError, SequenceExhausted } from "./RegistryError.ts"
+import { type RegistryError, SequenceExhausted, toRegistryError } from "./RegistryError.ts"
 
 /** Tries of a write that another machine races. */
 export const WRITE_TRIES = 6
@@ -55,8 +55,6 @@ export interface Written<A> extends Lookup.Found<A> {
   /** Nodes that hold the record now, as far as they said so; `undefined` where nothing had to be put. */
   readonly acks: number | undefined
 }
-
-const toRegistryError = (reason: RegistryError["reason"]) => new RegistryError({ reason })
 
 /** Lost to somebody who wrote in between: to be read and tried again. */
 export const isLostRace = ({ reason }: RegistryError): boolean =>

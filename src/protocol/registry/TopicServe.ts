@@ -20,7 +20,7 @@ import { ANSWER_ITEMS_MAX, noAnswer, type TopicAnswer, TopicPeers } from "../dht
 import * as NameClaim from "./NameClaim.ts"
 import * as NameIndexMemory from "./NameIndexMemory.ts"
 import * as PackageRecord from "./PackageRecord.ts"
-import type { RegistryError } from "./RegistryError.ts"
+import { type RegistryError, toRegistryError } from "./RegistryError.ts"
 
 /** Package records in one answer: those of more publishers than anybody will try. */
 export const ANSWER_RECORDS_MAX = 100
@@ -49,7 +49,7 @@ type Held = ReadonlyMap<PackageName, ReadonlyArray<Record.Record>>
 
 const readHeld = Effect.gen(function* () {
   const store = yield* RecordStore
-  const records = yield* store.all.pipe(Effect.mapError(NameIndexMemory.toError))
+  const records = yield* store.all.pipe(Effect.mapError(toRegistryError))
   const held = new Map<PackageName, Array<Record.Record>>()
   for (const record of records) {
     const name = Option.getOrUndefined(nameOf(record))
@@ -103,9 +103,7 @@ const serveWith = Effect.fnUntraced(function* <R>(name: PackageName, held: Effec
     Effect.provideContext(context)
   )
   const topic = KeyString.topicOf(KeyString.nameIndex(name))
-  yield* peers
-    .serve(topic, yield* Effect.cachedWithTTL(answer, ANSWER_LIFETIME))
-    .pipe(Effect.mapError(NameIndexMemory.toError))
+  yield* peers.serve(topic, yield* Effect.cachedWithTTL(answer, ANSWER_LIFETIME)).pipe(Effect.mapError(toRegistryError))
 })
 
 /** Serves one name until the scope closes. */

@@ -12,7 +12,7 @@ import * as Tree from "../dht/Tree.ts"
 import type { Considered, VersionVerdict } from "./Evidence.ts"
 import * as Package from "./Package.ts"
 import { sorted } from "./PackageRecord.ts"
-import { RegistryError } from "./RegistryError.ts"
+import { toRegistryError } from "./RegistryError.ts"
 
 export interface VersionList {
   readonly entries: ReadonlyArray<Package.Entry>
@@ -80,15 +80,13 @@ const entryOf = ({ key, value }: Tree.Entry): ReadonlyArray<Package.Entry> => {
   return version === undefined || value.length !== 1 ? [] : [[version, value[0]!]]
 }
 
-const toError = (reason: RegistryError["reason"]) => new RegistryError({ reason })
-
 /** Every version that can be read, newest first. What the record itself says of a version counts. */
 export const whole = Effect.fnUntraced(function* (pkg: Package.Package) {
   if (pkg.r === undefined) return inRecord(pkg)
   const { asked, dht } = yield* counting
   const { depth, entries } = yield* Tree.collect(pkg.r as Target, { limit: Package.VERSIONS_MAX }).pipe(
     Effect.provideService(Dht, dht),
-    Effect.mapError(toError)
+    Effect.mapError(toRegistryError)
   )
   const all = new Map([...entries.flatMap(entryOf), ...pkg.vs])
   return {

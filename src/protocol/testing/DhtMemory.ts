@@ -71,7 +71,7 @@ export const layerOn = (network: Network, options?: { readonly host?: string }):
             if (options?.cas !== undefined && stored.seq !== options.cas) {
               return yield* fail(new CasConflict({ target: key, expectedSeq: options.cas }))
             }
-            if (stored.seq === record.seq && Bytes.Equivalence(stored.value, record.value)) return { target, acks: 1 }
+            if (Record.isSame(stored, record)) return { target, acks: 1 }
             if (record.seq <= stored.seq) return yield* fail(new StaleSeq({ target: key, seq: record.seq }))
           }
           network.items.set(key, record)

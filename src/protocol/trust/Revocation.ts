@@ -26,7 +26,7 @@ import * as Record from "../dht/Record.ts"
 import { RecordStore } from "../dht/RecordStore.ts"
 import * as Transient from "../dht/Transient.ts"
 import { refusalOf, type RevocationAnswer, type Revoked } from "../registry/PublisherTrust.ts"
-import { RegistryError } from "../registry/RegistryError.ts"
+import { type RegistryError, toRegistryError } from "../registry/RegistryError.ts"
 import { type Book, REVOKED_MAX } from "./Book.ts"
 import { TrustBook } from "./TrustBook.ts"
 
@@ -126,17 +126,15 @@ export const fromRecord = (record: Record.Record): Option.Option<Revoked> => {
   )
 }
 
-const toError = (reason: RegistryError["reason"]) => new RegistryError({ reason })
-
 const kept = Effect.fnUntraced(function* (publisher: PublicKey.PublicKey) {
   const store = yield* RecordStore
-  return yield* store.find(publisher, SALT).pipe(Effect.mapError(toError))
+  return yield* store.find(publisher, SALT).pipe(Effect.mapError(toRegistryError))
 })
 
 /** What this host saw first, in the trust book. A host without a book has its records alone. */
 const tombstones = Effect.gen(function* () {
   const book = Option.getOrUndefined(yield* Effect.serviceOption(TrustBook))
-  return book === undefined ? new Map<string, never>() : (yield* Effect.mapError(book.read, toError)).revoked
+  return book === undefined ? new Map<string, never>() : (yield* Effect.mapError(book.read, toRegistryError)).revoked
 })
 
 const withTombstone = (book: Book, revoked: Revoked, since: number): Book => {
@@ -156,7 +154,7 @@ const entomb = Effect.fnUntraced(function* (revoked: Revoked) {
   const since = yield* Clock.currentTimeMillis
   yield* book
     .update((before) => [undefined, withTombstone(before, revoked, since)] as const)
-    .pipe(Effect.mapError(toError))
+    .pipe(Effect.mapError(toRegistryError))
 })
 
 const withoutSince = ({ publisher, reason, successor, timestamp }: Revoked): Revoked => ({
@@ -183,7 +181,7 @@ export const recall = Effect.fnUntraced(function* (publisher: PublicKey.PublicKe
 
 const remember = Effect.fnUntraced(function* (record: Record.Record) {
   const store = yield* RecordStore
-  yield* store.remember(record).pipe(Effect.mapError(toError))
+  yield* store.remember(record).pipe(Effect.mapError(toRegistryError))
 })
 
 /**
@@ -199,7 +197,7 @@ export const find = Effect.fn("Revocation.find")(function* (publisher: PublicKey
     return { revoked: known, look: undefined } satisfies RevocationAnswer
   }
   const dht = yield* Dht
-  const look = yield* Transient.retryRead(dht.lookup(publisher, SALT)).pipe(Effect.mapError(toError))
+  const look = yield* Transient.retryRead(dht.lookup(publisher, SALT)).pipe(Effect.mapError(toRegistryError))
   if (Option.isSome(look.value)) yield* remember(look.value.value)
   const read = Option.flatMap(look.value, fromRecord)
   // A thief could put something there that nobody takes for a record, to hide what the owner has put.
@@ -217,7 +215,7 @@ export const refuse = Effect.fnUntraced(function* (publisher: PublicKey.PublicKe
 /** The revocations that this host has seen, as it saw them first, in the order of their keys. Reads every record that is kept. */
 export const remembered: Effect.Effect<ReadonlyArray<Revoked>, RegistryError, RecordStore> = Effect.gen(function* () {
   const store = yield* RecordStore
-  const records = yield* Effect.mapError(store.all, toError)
+  const records = yield* Effect.mapError(store.all, toRegistryError)
   const seen = records.flatMap((record) => Option.toArray(fromRecord(record)))
   const all = [...seen, ...[...(yield* tombstones).values()].map(withoutSince)]
   const byKey = new Map(all.map((revoked) => [PublicKey.toHex(revoked.publisher), revoked]))
@@ -274,7 +272,7 @@ const attempt = Effect.fnUntraced(function* (
   const dht = yield* Dht
   const local = Option.getOrUndefined(yield* kept(keyPair.publicKey))
   const remote = Option.getOrUndefined(
-    yield* Transient.retryRead(dht.get(keyPair.publicKey, SALT)).pipe(Effect.mapError(toError))
+    yield* Transient.retryRead(dht.get(keyPair.publicKey, SALT)).pipe(Effect.mapError(toRegistryError))
   )
   const latest = local === undefined || remote === undefined ? (local ?? remote) : Record.newer(local, remote)
   const record = nextOf(keyPair, fields, latest, seqMin)
@@ -285,7 +283,7 @@ const attempt = Effect.fnUntraced(function* (
   yield* remember(record)
   yield* entomb(known[0] ?? revoked)
   const { acks } = yield* Quorum.put(record).pipe(
-    Effect.mapError(toError),
+    Effect.mapError(toRegistryError),
     Effect.catchIf(
       // What stands there cannot be replaced by any record, and revokes the key.
       (error) => isStale(error) && remote !== undefined && record.seq >= LAST_SEQ,

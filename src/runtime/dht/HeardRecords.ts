@@ -18,9 +18,6 @@ export interface Heard {
   readonly holders: ReadonlySet<string>
 }
 
-export const isSame = (self: Record.Record, that: Record.Record): boolean =>
-  self.seq === that.seq && Bytes.Equivalence(self.value, that.value)
-
 interface Sent {
   readonly item: Record.Item
   readonly senders: Set<string>
@@ -68,7 +65,7 @@ export const collect = (publicKey: PublicKey, salt: Salt) => {
     for (const { item, senders } of sent.values()) {
       const record = Option.getOrUndefined(yield* Effect.option(Record.verify(item, subject)))
       if (record === undefined) continue
-      const known = valid.find((other) => isSame(other.record, record))
+      const known = valid.find((other) => Record.isSame(other.record, record))
       if (known === undefined) valid.push({ record, holders: senders })
       else for (const sender of senders) known.holders.add(sender)
     }

@@ -79,8 +79,8 @@ const fromNode = (node: DhtNode.DhtNode, options: DhtNode.Options, ed25519: Ed25
   const settle = Effect.fnUntraced(function* (record: Record.Record, round: PutRound.Round, cas: number | undefined) {
     const key = Hex.encode(Record.targetOf(record.publicKey, record.salt))
     const { heard } = yield* lookup(record.publicKey, record.salt)
-    const rival = heard.some((other) => other.record.seq >= record.seq && !HeardRecords.isSame(other.record, record))
-    const holders = heard.find((other) => HeardRecords.isSame(other.record, record))?.holders ?? NOBODY
+    const rival = heard.some((other) => other.record.seq >= record.seq && !Record.isSame(other.record, record))
+    const holders = heard.find((other) => Record.isSame(other.record, record))?.holders ?? NOBODY
     // Nodes that refuse it for a rival that nobody shows may be lying: what others stored still stands.
     if (!rival && holders.size + round.stored.size > 0) return holders
     records.forget(key)
@@ -101,7 +101,7 @@ const fromNode = (node: DhtNode.DhtNode, options: DhtNode.Options, ed25519: Ed25
     const known = records.find(key, yield* Clock.currentTimeMillis)
     const place = known ?? (yield* lookup(record.publicKey, record.salt))
     const newest = place.heard[0]
-    const isThere = newest !== undefined && HeardRecords.isSame(newest.record, record)
+    const isThere = newest !== undefined && Record.isSame(newest.record, record)
     if (newest !== undefined && !isThere) {
       if (cas !== undefined && newest.record.seq !== cas) {
         records.forget(key)
