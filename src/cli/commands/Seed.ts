@@ -1,6 +1,6 @@
 /** `ls-cli seed [spec…]`: serves everything in the store, and keeps its records alive. */
 import * as Effect from "effect/Effect"
-import { PackageStore } from "../../protocol/swarm/PackageStore.ts"
+import * as SeedStore from "../../protocol/swarm/SeedStore.ts"
 import { Swarm } from "../../protocol/swarm/Swarm.ts"
 import { Output } from "../Output.ts"
 import { Session } from "../Session.ts"
@@ -9,9 +9,6 @@ import * as Download from "./Download.ts"
 import * as KeepAlive from "./KeepAlive.ts"
 import * as Network from "./Network.ts"
 import * as Select from "./Select.ts"
-
-/** Torrents opened and announced at a time. */
-const CONCURRENCY = 8
 
 export const run = Effect.fnUntraced(function* (
   specTexts: ReadonlyArray<string>,
@@ -26,25 +23,14 @@ export const run = Effect.fnUntraced(function* (
     (spec) => Effect.flatMap(Select.resolve(spec, chooser), (resolution) => Download.fetch(resolution, choice)),
     { discard: true }
   )
-  /** One release that cannot be served does not keep the others from being served. */
   const seedAll = Effect.gen(function* () {
-    const store = yield* PackageStore
-    const swarm = yield* Swarm
-    const [stored, failures] = yield* Effect.partition(
-      yield* store.list,
-      (release) =>
-        Effect.flatMap(store.open(release), (content) => swarm.seed(release.torrent, content)).pipe(
-          Effect.as(release),
-          Effect.mapError((error) => ({ release, error }))
-        ),
-      { concurrency: CONCURRENCY }
-    )
+    const { failures, seeding } = yield* SeedStore.seedAll()
     const [first] = failures
-    if (first !== undefined && stored.length === 0) return yield* first.error
+    if (first !== undefined && seeding.length === 0) return yield* first.error
     for (const { error, release } of failures) {
       yield* output.note(`Not served: ${Describe.label(release)}: ${error.message}`)
     }
-    return { stored, listen: String(swarm.address) }
+    return { stored: seeding, listen: String((yield* Swarm).address) }
   })
   return yield* Effect.gen(function* () {
     yield* session.limited(fetchAll)
@@ -57,6 +43,7 @@ export const run = Effect.fnUntraced(function* (
       yield* output.note("The store is empty: name packages to fetch and seed, like: ls-cli seed semver@^7")
     }
     yield* output.note("Press Ctrl-C to stop.")
+    yield* Effect.forkScoped(SeedStore.gatherForever)
     return yield* KeepAlive.run(choice.watch)
   }).pipe(Effect.scoped, Network.provide)
 })
