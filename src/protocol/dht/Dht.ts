@@ -32,6 +32,11 @@ export interface Answer<A> {
    */
   readonly rivals?: ReadonlyArray<A>
   /**
+   * Records under lower numbers that other nodes still gave, newest first, at most {@link RIVALS_MAX}: mostly what
+   * some nodes have not been told of yet, but also what a write has buried that did not know of it.
+   */
+  readonly older?: ReadonlyArray<A>
+  /**
    * Whether a node gave something that the key did sign for this place and that is no record of ours: a value
    * that is no byte string, or a longer one. Other implementations store such items.
    */

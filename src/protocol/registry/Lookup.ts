@@ -28,6 +28,8 @@ export interface Pair {
   readonly responders: ReadonlyArray<string>
   /** What else the key signed under the number of the network's record, and is not the remembered one. */
   readonly rivals: ReadonlyArray<Record.Record>
+  /** What other nodes still gave under lower numbers. */
+  readonly older: ReadonlyArray<Record.Record>
 }
 
 const NONE: ReadonlyArray<Record.Record> = []
@@ -77,7 +79,8 @@ export const both = Effect.fnUntraced(function* (publicKey: PublicKey, keyString
     rivals:
       answer.rivals === undefined || answer.rivals.length === 0
         ? NONE
-        : answer.rivals.filter((rival) => local === undefined || !Record.isSame(rival, local))
+        : answer.rivals.filter((rival) => local === undefined || !Record.isSame(rival, local)),
+    older: answer.older ?? NONE
   } satisfies Pair
 })
 

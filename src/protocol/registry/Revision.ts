@@ -8,6 +8,7 @@
  * bytes, and no two values are ever signed under one sequence number by one machine.
  */
 import * as Bytes from "effect/Bytes"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Hex from "effect/encoding/Hex"
 import * as Option from "effect/Option"
@@ -22,6 +23,9 @@ import * as Record from "../dht/Record.ts"
 import * as Tree from "../dht/Tree.ts"
 import * as Lookup from "./Lookup.ts"
 import { type RegistryError, SequenceExhausted, toRegistryError } from "./RegistryError.ts"
+
+/** Pause after the first lost race; each one after it is twice as long. */
+const RACE_PAUSE = Duration.millis(50)
 
 /** Tries of a write that another machine races. */
 export const WRITE_TRIES = 6
@@ -137,8 +141,24 @@ export const write = Effect.fn("Revision.write")(function* <A, R>(keyPair: KeyPa
     return { record, value: draft.content, pages: draft.pages, isFromRemote } satisfies Signed<A>
   })
 
-  const next = Effect.fnUntraced(function* (pair: Lookup.Pair) {
-    const current = yield* join(pair)
+  /**
+   * What stands beside our own record where the network gives that back: under the same number on other nodes, which
+   * will not take ours, or under a lower one that ours has buried. A record above both has to say what both say.
+   */
+  const contestedBy = ({ local, older, remote, rivals }: Lookup.Pair) =>
+    remote === local ? (rivals[0] ?? older[0]) : undefined
+
+  const joinContested = Effect.fnUntraced(function* (local: Record.Record, other: Record.Record) {
+    const draft = yield* merge(yield* open(other), yield* open(local))
+    yield* keepPages(draft.pages)
+    return { draft, record: undefined } satisfies Current<A>
+  })
+
+  const next = Effect.fnUntraced(function* (pair: Lookup.Pair, contested: Record.Record | undefined) {
+    const current =
+      contested === undefined || pair.local === undefined
+        ? yield* join(pair)
+        : yield* joinContested(pair.local, contested)
     if (current === undefined) return yield* sign(pair, yield* create, true)
     const { draft, record } = current
     const isFromRemote = record !== undefined && record === pair.remote
@@ -157,9 +177,9 @@ export const write = Effect.fn("Revision.write")(function* <A, R>(keyPair: KeyPa
     )
   })
 
-  const attempt = Effect.gen(function* () {
+  const attempt = Effect.fnUntraced(function* (isRaced: boolean) {
     const pair = yield* Lookup.both(keyPair.publicKey, keyString)
-    const signed = yield* next(pair)
+    const signed = yield* next(pair, isRaced ? contestedBy(pair) : undefined)
     const { record, value } = signed
     yield* keepPages(signed.pages)
     if (record !== pair.local) yield* Lookup.remember(record)
@@ -169,10 +189,11 @@ export const write = Effect.fn("Revision.write")(function* <A, R>(keyPair: KeyPa
     return { record, value, acks } satisfies Written<A>
   })
 
-  return yield* attempt.pipe(
+  const again = attempt(true).pipe(
     Effect.retry({
       while: isLostRace,
-      schedule: Schedule.exponential("50 millis").pipe(Schedule.jittered, Schedule.upTo({ times: WRITE_TRIES - 1 }))
+      schedule: Schedule.exponential(RACE_PAUSE).pipe(Schedule.jittered, Schedule.upTo({ times: WRITE_TRIES - 2 }))
     })
   )
+  return yield* attempt(false).pipe(Effect.catchIf(isLostRace, () => Effect.andThen(Effect.sleep(RACE_PAUSE), again)))
 })

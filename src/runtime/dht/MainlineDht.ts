@@ -44,6 +44,13 @@ const rivalsOf = ({ heard: [newest, ...others] }: RecordPlace): ReadonlyArray<Re
     .slice(0, RIVALS_MAX)
     .map(({ record }) => record)
 
+/** What else is there, under lower numbers. */
+const olderOf = ({ heard: [newest, ...others] }: RecordPlace): ReadonlyArray<Record.Record> =>
+  others
+    .filter(({ record }) => newest !== undefined && record.seq < newest.record.seq)
+    .slice(0, RIVALS_MAX)
+    .map(({ record }) => record)
+
 const fromNode = (node: DhtNode.DhtNode, options: DhtNode.Options, ed25519: Ed25519["Service"]): Dht["Service"] => {
   const { client, rpc } = node
   const records = new Places<RecordPlace>()
@@ -79,7 +86,9 @@ const fromNode = (node: DhtNode.DhtNode, options: DhtNode.Options, ed25519: Ed25
   const settle = Effect.fnUntraced(function* (record: Record.Record, round: PutRound.Round, cas: number | undefined) {
     const key = Hex.encode(Record.targetOf(record.publicKey, record.salt))
     const { heard } = yield* lookup(record.publicKey, record.salt)
-    const rival = heard.some((other) => other.record.seq >= record.seq && !Record.isSame(other.record, record))
+    // Above `cas` somebody wrote of whom the writer does not know, and nodes that hold nothing would bury it.
+    const seqMin = cas === undefined ? record.seq : Math.min(record.seq, cas + 1)
+    const rival = heard.some((other) => other.record.seq >= seqMin && !Record.isSame(other.record, record))
     const holders = heard.find((other) => Record.isSame(other.record, record))?.holders ?? NOBODY
     // Nodes that refuse it for a rival that nobody shows may be lying: what others stored still stands.
     if (!rival && holders.size + round.stored.size > 0) return holders
@@ -180,7 +189,12 @@ const fromNode = (node: DhtNode.DhtNode, options: DhtNode.Options, ed25519: Ed25
   return Dht.of({
     lookup: Effect.fn("Dht.lookup")(function* (publicKey, salt) {
       const place = yield* lookup(publicKey, salt)
-      return { ...answer(newestOf(place), place.holders), rivals: rivalsOf(place), isForeign: place.isForeign }
+      return {
+        ...answer(newestOf(place), place.holders),
+        rivals: rivalsOf(place),
+        older: olderOf(place),
+        isForeign: place.isForeign
+      }
     }),
 
     get: Effect.fn("Dht.get")(function* (publicKey, salt) {

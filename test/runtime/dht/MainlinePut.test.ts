@@ -142,6 +142,21 @@ describe("Dht.put on Mainline", () => {
       }).pipe(onNetwork))
   }
 
+  test("does not bury what another host wrote meanwhile under a number in between", (signed) =>
+    Effect.gen(function* () {
+      const bootstrap = yield* guarded(30)
+      const host = yield* join(bootstrap)
+      yield* host.put(signed(1, "first"))
+      yield* host.get(signed(1, "").publicKey, salt)
+      const other = yield* join(bootstrap)
+      yield* other.put(signed(2, "of the other"), { cas: 1 })
+      // This host's own memory is ahead of the network, so it signs a number above the next.
+      assert.strictEqual(yield* tagOf(host.put(signed(3, "mine"), { cas: 1 })), "CasConflict")
+      const { older, value } = yield* (yield* join(bootstrap)).lookup(signed(1, "").publicKey, salt)
+      const seen = [...Option.toArray(value), ...(older ?? [])].map(({ seq }) => seq)
+      assert.include(seen, 2, "what the other wrote is still to be seen")
+    }).pipe(onNetwork))
+
   test("names as holders those alone who hold the newest record", (signed) =>
     Effect.gen(function* () {
       const bootstrap = yield* guarded(10)
