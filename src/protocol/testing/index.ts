@@ -21,6 +21,18 @@ import * as SwarmMemory from "./SwarmMemory.ts"
 import * as TopicPeersMemory from "./TopicPeersMemory.ts"
 
 export { DhtMemory, KeystoreMemory, PackageStoreMemory, SwarmMemory, TopicPeersMemory }
+export * as Actors from "./scenarios/Actors.ts"
+export * as Scenarios from "./scenarios/Scenarios.ts"
+export { Chance } from "./simulation/Chance.ts"
+export * as Fault from "./simulation/Fault.ts"
+export * as Nodes from "./simulation/Nodes.ts"
+export * as Scenario from "./simulation/Scenario.ts"
+export * as Shrink from "./simulation/Shrink.ts"
+export * as Simulation from "./simulation/Simulation.ts"
+export * as Trace from "./simulation/Trace.ts"
+export * as TracePage from "./simulation/TracePage.ts"
+export * as TraceText from "./simulation/TraceText.ts"
+export type { Machine, Services, World } from "./simulation/World.ts"
 
 /** A network in memory that any number of hosts can join. */
 export interface Network {

@@ -39,10 +39,16 @@ const expectHolders = (responders: ReadonlyArray<string>, acks: number) => {
   assert.strictEqual(new Set(responders).size, responders.length)
 }
 
-export const suite = (name: string, hosts: Effect.Effect<Hosts, unknown, Scope.Scope>, ed25519: Layer.Layer<Ed25519>) =>
+/** `run` takes each test to where its network lives, for one that has a time of its own. */
+export const suite = (
+  name: string,
+  hosts: Effect.Effect<Hosts, unknown, Scope.Scope>,
+  ed25519: Layer.Layer<Ed25519>,
+  run: (test: Effect.Effect<void, unknown>) => Effect.Effect<void, unknown> = (test) => test
+) =>
   describe(`Dht: ${name}`, () => {
     const test = (title: string, body: (hosts: Hosts) => Effect.Effect<void, unknown, Scope.Scope | Ed25519>) =>
-      it.live(title, () => Effect.flatMap(hosts, body).pipe(Effect.scoped, Effect.provide(ed25519)))
+      it.live(title, () => run(Effect.flatMap(hosts, body).pipe(Effect.scoped, Effect.provide(ed25519))))
 
     test("gives a record that another host put", (hosts) =>
       Effect.gen(function* () {

@@ -38,11 +38,19 @@ const claimsOf = (answers: ReadonlyArray<TopicAnswer>) =>
     .map((claim) => new TextDecoder().decode(claim))
     .toSorted()
 
-/** `world` must have no hosts yet each time. With `isLive`, time is that of the machine. */
-export const suite = (label: string, world: Effect.Effect<World, unknown, Scope.Scope>, isLive: boolean) =>
+/**
+ * `world` must have no hosts yet each time. With `isLive`, time is that of the machine. `run` takes each test to where
+ * the hosts live, for a world that has a time of its own.
+ */
+export const suite = (
+  label: string,
+  world: Effect.Effect<World, unknown, Scope.Scope>,
+  isLive: boolean,
+  run: (test: Effect.Effect<void, unknown>) => Effect.Effect<void, unknown> = (test) => test
+) =>
   describe(`TopicPeers: ${label}`, () => {
     const test = (title: string, body: (world: World) => Effect.Effect<void, unknown, Scope.Scope>) =>
-      (isLive ? it.live : it.effect)(title, () => Effect.scoped(Effect.flatMap(world, body)))
+      (isLive ? it.live : it.effect)(title, () => run(Effect.scoped(Effect.flatMap(world, body))))
 
     test("gives no answers where nobody serves", ({ host }) =>
       Effect.gen(function* () {

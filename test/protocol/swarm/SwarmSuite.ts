@@ -2,9 +2,10 @@
  * What every `Swarm` must do, whatever carries its bytes. A layer passes by giving a {@link World}:
  * nodes that can reach each other and share a DHT.
  */
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe, it as vitest } from "@effect/vitest"
 import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -165,7 +166,23 @@ const announcingDht = (announcePeer: Dht["Service"]["announcePeer"]) =>
 
 const noNodes = new DhtError({ reason: new NoNodes({ bootstrap: [] }) })
 
-export const suite = (name: string, makeWorld: Effect.Effect<World, never, Scope.Scope>): void => {
+/** How time goes where the peers live. */
+export interface Time {
+  /** Takes each test there. */
+  readonly run: (test: Effect.Effect<void, unknown>) => Effect.Effect<void, unknown>
+  /** Lets much of it pass, in tests that are not live. */
+  readonly adjust: (duration: Duration.Input) => Effect.Effect<void>
+}
+
+const ownTime: Time = { run: (test) => test, adjust: TestClock.adjust }
+
+export const suite = (name: string, makeWorld: Effect.Effect<World, never, Scope.Scope>, time = ownTime): void => {
+  const test = (body: () => Effect.Effect<void, unknown, Scope.Scope>) => () =>
+    time.run(Effect.scoped(Effect.suspend(body)))
+  const it = {
+    live: (title: string, body: () => Effect.Effect<void, unknown, Scope.Scope>) => vitest.live(title, test(body)),
+    effect: (title: string, body: () => Effect.Effect<void, unknown, Scope.Scope>) => vitest.effect(title, test(body))
+  }
   const seeding = Effect.fnUntraced(function* (world: World, { torrent, bytes }: Sample) {
     const node = yield* world.node()
     yield* node.seed(torrent, contentOf(bytes))
@@ -470,7 +487,7 @@ export const suite = (name: string, makeWorld: Effect.Effect<World, never, Scope
         )
         yield* (yield* world.node(dht)).seed(release.torrent, contentOf(release.bytes))
         assert.strictEqual(announces, 1)
-        yield* TestClock.adjust("62 minutes")
+        yield* time.adjust("62 minutes")
         assert.isAtLeast(announces, 4)
         assert.isAtMost(announces, 6)
       })

@@ -1,0 +1,209 @@
+/**
+ * The model network: storage nodes of a simulated Mainline DHT (BEP 5, BEP 44) as state machines on the
+ * kernel, their misbehaviour, and the `Dht` of those who use them. Everything that is said goes over one
+ * wire under the weather, and into the trace.
+ */
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { Dht } from "../../dht/Dht.ts"
+import type { Target } from "../../dht/Record.ts"
+import { Acquaintances } from "./model/Acquaintances.ts"
+import { type KrpcMessage, textOf } from "./model/Krpc.ts"
+import { type Answering, answering } from "./model/Misbehaviour.ts"
+import * as ModelDht from "./model/ModelDht.ts"
+import { Population } from "./model/Population.ts"
+import { StorageNode } from "./model/StorageNode.ts"
+import { signatureCheck } from "./model/StoredItem.ts"
+import { Transactions } from "./model/Transactions.ts"
+import * as Xor from "./model/Xor.ts"
+import type { Behaviour, Ground, Holding, MakeNodes, Member, Nodes, NodesOptions } from "./Nodes.ts"
+import { Wire } from "./Wire.ts"
+
+/** Nodes that a member starts from. */
+const BOOTSTRAP_NODES = 3
+
+/** The port of every node. */
+const PORT = 6881
+
+/** Nodes for each third byte of an address. */
+const NODES_PER_BLOCK = 250
+
+const HOUR_MS = 3_600_000
+
+/** A node on the wire. */
+interface Running {
+  readonly node: StorageNode
+  behaviour: Behaviour
+  answer: Answering
+  detach: () => void
+}
+
+const hostOf = (block: 0 | 66, index: number): string =>
+  `10.${block}.${Math.floor(index / NODES_PER_BLOCK)}.${1 + (index % NODES_PER_BLOCK)}`
+
+class ModelNodes implements Nodes {
+  readonly #ground: Ground
+  readonly #options: NodesOptions
+  readonly #wire: Wire<KrpcMessage>
+  readonly #population: Population
+  readonly #isSigned: ReturnType<typeof signatureCheck>
+  readonly #running = new Map<string, Running>()
+  #honest = 0
+  #besieging = 0
+  #members = 0
+  #changes = 0
+
+  constructor(ground: Ground, options: NodesOptions) {
+    const { chance, ed25519, kernel, trace, weather } = ground
+    this.#ground = ground
+    this.#options = options
+    this.#wire = new Wire(kernel, weather, trace, textOf)
+    this.#population = new Population(kernel, chance.fork("routing"))
+    this.#isSigned = signatureCheck(ed25519)
+    const nodes = Array.from({ length: options.count }, () => this.#makeHonest())
+    this.#population.settle(nodes)
+    for (const node of nodes) this.#start(node, "honest")
+  }
+
+  readonly names = (): ReadonlyArray<string> => this.#population.living.map(({ name }) => name)
+
+  readonly dht = (member: Member): Layer.Layer<Dht> =>
+    Layer.effect(
+      Dht,
+      Effect.gen({ self: this }, function* () {
+        const chance = this.#ground.chance.fork(`member ${this.#members++} ${member.name}`)
+        const acquaintances = new Acquaintances(() => this.#ground.kernel.now)
+        const transactions = yield* Effect.acquireRelease(
+          Effect.sync(() => new Transactions(this.#wire, member, chance)),
+          (open) => Effect.sync(() => open.close())
+        )
+        const bootstrap = this.#bootstrapFor(chance.fork("bootstrap"))
+        return ModelDht.make({ transactions, acquaintances, bootstrap }, this.#ground.ed25519)
+      })
+    )
+
+  readonly crash = (name: string): void => {
+    const running = this.#get(name)
+    if (!running.node.isUp) return
+    running.node.isUp = false
+    running.detach()
+    this.#population.leave(running.node)
+  }
+
+  readonly restart = (name: string, keepDisk: boolean): void => {
+    const { behaviour, node } = this.#get(name)
+    if (node.isUp) return
+    node.restart(keepDisk)
+    this.#population.enter(node)
+    this.#start(node, behaviour)
+  }
+
+  readonly join = (): string => {
+    const node = this.#makeHonest()
+    this.#population.enter(node)
+    this.#start(node, "honest")
+    return node.name
+  }
+
+  readonly behave = (name: string, behaviour: Behaviour): boolean => {
+    const running = this.#get(name)
+    running.behaviour = behaviour
+    running.answer = this.#answering(running.node, behaviour)
+    return true
+  }
+
+  readonly besiege = (target: Target, count: number, behaviour: Behaviour): ReadonlyArray<string> => {
+    const at = Xor.fromBytes(target)
+    const nodes = Array.from({ length: count }, () => {
+      const index = this.#besieging++
+      // No two of them have one id, even where a target is besieged twice.
+      return this.#makeNode(`h${index}`, hostOf(66, index), Xor.beside(at, index + 1), Infinity)
+    })
+    this.#population.enterTogether(nodes)
+    for (const node of nodes) this.#start(node, behaviour)
+    return nodes.map(({ name }) => name)
+  }
+
+  readonly holdings = (): ReadonlyArray<Holding> => {
+    const out: Array<Holding> = []
+    for (const { isUp, items, name } of this.#population.nodes) {
+      if (!isUp) continue
+      for (const item of items) {
+        out.push({ node: name, target: item.target.hex, seq: item._tag === "Mutable" ? item.seq : undefined })
+      }
+    }
+    return out
+  }
+
+  #get(name: string): Running {
+    const running = this.#running.get(name)
+    if (running === undefined) throw new RangeError(`there is no storage node ${name}`)
+    return running
+  }
+
+  #makeHonest(): StorageNode {
+    const index = this.#honest++
+    const name = `n${index}`
+    const chance = this.#ground.chance.fork(`node ${name}`)
+    const { forgetsAfter2h, forgetsAfter24h } = this.#options
+    const share = chance.fraction()
+    const lifetimeMs =
+      share < forgetsAfter2h ? 2 * HOUR_MS : share < forgetsAfter2h + forgetsAfter24h ? 24 * HOUR_MS : Infinity
+    return this.#makeNode(name, hostOf(0, index), Xor.random(chance), lifetimeMs)
+  }
+
+  #makeNode(name: string, host: string, id: Xor.Id, lifetimeMs: number): StorageNode {
+    const { chance, kernel } = this.#ground
+    return new StorageNode({
+      name,
+      address: `${host}:${PORT}`,
+      id,
+      capacity: this.#options.capacity,
+      lifetimeMs,
+      chance: chance.fork(`node ${name}`),
+      now: () => kernel.now,
+      isSigned: this.#isSigned
+    })
+  }
+
+  #answering(node: StorageNode, behaviour: Behaviour): Answering {
+    const chance = this.#ground.chance.fork(`${behaviour} ${node.name} ${this.#changes++}`)
+    return answering(node, behaviour, chance)
+  }
+
+  #start(node: StorageNode, behaviour: Behaviour): void {
+    const detach = this.#wire.attach({
+      name: node.name,
+      address: node.address,
+      receive: (message, from) => {
+        if (message._tag !== "Query") return
+        const answer = running.answer(message.question, from)
+        if (answer === undefined) return
+        this.#wire.send(node, from, { _tag: "Reply", transaction: message.transaction, answer })
+      }
+    })
+    const running: Running = { node, behaviour, answer: this.#answering(node, behaviour), detach }
+    this.#running.set(node.name, running)
+  }
+
+  /**
+   * Who starts a member off: three nodes, honest as long as there are such, as users choose them with care. One that
+   * is gone is replaced, since those that everybody starts from are kept up by somebody.
+   */
+  #bootstrapFor(chance: Ground["chance"]): () => ReadonlyArray<string> {
+    let chosen: ReadonlyArray<StorageNode> = []
+    return () => {
+      const living = this.#population.living
+      const honest = living.filter(({ name }) => this.#get(name).behaviour === "honest")
+      const eligible = honest.length > 0 ? honest : living
+      const kept = chosen.filter((node) => eligible.includes(node))
+      const others = eligible.filter((node) => !kept.includes(node))
+      const missing = Math.min(BOOTSTRAP_NODES - kept.length, others.length)
+      chosen = missing === 0 ? kept : [...kept, ...chance.sample(others, missing)]
+      return chosen.map(({ address }) => address)
+    }
+  }
+}
+
+/** `options.count` honest nodes that know each other. Names that no node has are a caller's bug and throw. */
+export const make: MakeNodes = (ground, options) => new ModelNodes(ground, options)

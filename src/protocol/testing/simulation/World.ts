@@ -1,0 +1,173 @@
+/**
+ * Everything that a scenario has: the network, its weather, and the machines of people. Made anew for
+ * each run.
+ */
+import * as Cause from "effect/Cause"
+import type * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { Ed25519 } from "../../core/Ed25519.ts"
+import { explain } from "../../core/Errors.ts"
+import { Hasher } from "../../core/Hasher.ts"
+import type { TopicPeers } from "../../dht/TopicPeers.ts"
+import type { Dht } from "../../dht/Dht.ts"
+import type { PublisherTrust } from "../../registry/PublisherTrust.ts"
+import { Seeders } from "../../registry/Seeders.ts"
+import type { Swarm } from "../../swarm/Swarm.ts"
+import * as Trust from "../../trust/Trust.ts"
+import type { Chance } from "./Chance.ts"
+import { Device } from "./Device.ts"
+import * as Disk from "./Disk.ts"
+import { Host } from "./Host.ts"
+import type { Kernel, Process } from "./Kernel.ts"
+import * as ModelSwarm from "./ModelSwarm.ts"
+import * as ModelTopics from "./ModelTopics.ts"
+import type { Ground, Nodes } from "./Nodes.ts"
+import type { Kind, Trace } from "./Trace.ts"
+import { Truth } from "./Truth.ts"
+import type { Weather } from "./Weather.ts"
+
+/** Every service of the library, as on a live host. */
+export type Services = Disk.Stores | Dht | Swarm | TopicPeers | PublisherTrust | Seeders | Ed25519 | Hasher
+
+export type Machine = Host<Services>
+
+/** Work for a machine. */
+export type Work<A, E = unknown> = Effect.Effect<A, E, Services>
+
+/** What went wrong, in a word for the trace and a sentence for people. */
+export interface Finding {
+  readonly kind: "law" | "goal" | "step" | "defect" | "deadlock" | "livelock" | "overtime" | "leak" | "real world"
+  readonly text: string
+  /** Virtual ms since the beginning. */
+  readonly atMs: number
+}
+
+export interface Options {
+  readonly ground: Ground
+  readonly nodes: Nodes
+  readonly hasher: Hasher["Service"]
+}
+
+const sentenceOf = (cause: Cause.Cause<unknown>): string => {
+  const error = Cause.squash(cause)
+  return explain(error)?.message ?? (error instanceof Error ? `${error.name}: ${error.message}` : String(error))
+}
+
+export class World {
+  readonly kernel: Kernel
+  readonly weather: Weather
+  readonly trace: Trace
+  readonly nodes: Nodes
+  readonly peers: ModelSwarm.Peers
+  readonly ed25519: Ed25519["Service"]
+  /** For what the scenario itself draws; each label a stream of its own. */
+  readonly chance: Chance
+  finding: Finding | undefined
+  /** What honest publishers signed. */
+  readonly truth = new Truth()
+  /** Whether anything has happened since the laws were asked last. */
+  isTouched = true
+  /** Machines whose disks were written to since then. */
+  written = new Set<Machine>()
+  readonly #topics: ModelTopics.Topics
+  readonly #chance: Chance
+  readonly #hasher: Hasher["Service"]
+  readonly #hosts = new Map<string, Machine>()
+  readonly #repinned = new Set<string>()
+
+  constructor({ ground, hasher, nodes }: Options) {
+    this.#hasher = hasher
+    this.kernel = ground.kernel
+    this.weather = ground.weather
+    this.trace = ground.trace
+    this.ed25519 = ground.ed25519
+    this.chance = ground.chance.fork("scenario")
+    this.nodes = nodes
+    this.#chance = ground.chance
+    this.peers = new ModelSwarm.Peers(ground)
+    this.#topics = new ModelTopics.Topics(ground, this.peers.streams)
+  }
+
+  get hosts(): ReadonlyArray<Machine> {
+    return [...this.#hosts.values()]
+  }
+
+  hostNamed(name: string): Machine | undefined {
+    return this.#hosts.get(name)
+  }
+
+  /** A new machine with an empty disk. Its name is shown in the trace; a name that is taken is a caller's bug. */
+  host(name: string): Machine {
+    if (this.#hosts.has(name)) throw new RangeError(`there are two hosts named ${name}`)
+    const number = this.#hosts.size + 1
+    const device = new Device(this.#chance.fork(`disk of ${name}`))
+    device.onWrite = (what, isMade) => {
+      if (!isMade) return
+      this.written.add(host)
+      this.note("disk", name, what)
+    }
+    const host: Machine = new Host<Services>({
+      name,
+      address: `10.1.${number >> 8}.${number & 255}`,
+      device,
+      makeDisk: () => Disk.make(this.ed25519),
+      makeProcess: (skewMs) => this.#process(name, skewMs),
+      services: (member, disk) => this.#services(member, disk, device),
+      onFailure: (work, cause) => {
+        this.note("did", name, `${work}: ${sentenceOf(cause)}`)
+        if (Cause.hasDies(cause)) this.find("defect", `${name}, ${work}: ${sentenceOf(cause)}`)
+      },
+      onChange: (change) => this.note(change === "started" ? "note" : "fault", name, change)
+    })
+    this.#hosts.set(name, host)
+    return host
+  }
+
+  /** The user of a host is about to say that a name means somebody else, or nobody. */
+  repins(host: string, name: string): void {
+    this.#repinned.add(`${host} ${name}`)
+  }
+
+  /** Whether the pin of a name may change on a host. */
+  mayRepin(host: string, name: string): boolean {
+    return this.#repinned.has(`${host} ${name}`)
+  }
+
+  /** Adds to the trace. */
+  note(kind: Kind, from: string, text: string): void {
+    this.isTouched = true
+    this.trace.add({ atMs: this.kernel.elapsedMs, kind, from, text })
+  }
+
+  /** Something is wrong: the run ends with the first finding. */
+  find(kind: Finding["kind"], text: string): void {
+    if (this.finding !== undefined) return
+    this.finding = { kind, text, atMs: this.kernel.elapsedMs }
+    this.note("broke", kind, text)
+  }
+
+  #started = 0
+
+  #process(name: string, skewMs: number): Process {
+    this.#started++
+    return this.kernel.process(`${name} ${this.#started}`, skewMs)
+  }
+
+  #services(member: Parameters<Nodes["dht"]>[0], disk: Disk.Disk, device: Device) {
+    return Layer.mergeAll(
+      this.peers.swarm(member),
+      Layer.fresh(Trust.layer),
+      Layer.fresh(Seeders.layerDht),
+      this.#topics.layer(member)
+    ).pipe(
+      Layer.provideMerge(this.nodes.dht(member)),
+      Layer.provideMerge(
+        Layer.mergeAll(
+          Layer.succeed(Ed25519, this.ed25519),
+          Layer.succeed(Hasher, this.#hasher),
+          Disk.layer(disk, device, `the disk of ${member.name}`)
+        )
+      )
+    )
+  }
+}
