@@ -25,19 +25,43 @@ export interface Options {
   /** `host:port` of nodes to start from; host names are resolved. */
   readonly bootstrap: ReadonlyArray<string>
   readonly queryTimeoutMs?: number | undefined
+  /** Items that the node stores for others; the library's 1,000 by default. */
+  readonly maxValues?: number | undefined
   /**
    * Take no place in the routing tables of others (BEP 43). A host that is up for one command, or
    * cannot be reached from outside, would only be a dead end there. It still answers who asks it.
    */
   readonly readOnly?: boolean | undefined
+  /** This computer unless given. */
+  readonly machine?: Machine | undefined
 }
 
-export interface DhtNode {
+/** The library's two halves. */
+export interface Library {
   readonly client: Client
-  /** The same node's routing table and queries. */
   readonly rpc: Rpc
-  readonly silent: SilentNodes
+}
+
+/** What a node runs on where that is not this computer: a simulated machine has chance and datagrams of its own. */
+export interface Machine {
+  /** 20 bytes. */
+  readonly nodeId: Uint8Array
+  readonly randomBytes: (length: number) => Uint8Array
+  readonly datagrams: () => GuardedSocket.Datagrams
+  /** Told of what the library threw in a handler. */
+  readonly onDefect: (defect: unknown) => void
+  /** Constructs the library, once, wherever its timers are to live. */
+  readonly build: (construct: () => Library) => Library
+}
+
+/** A node that is not yet bound. */
+export interface Unbound extends Library {
   readonly socket: GuardedSocket.GuardedSocket
+}
+
+/** `rpc` holds the routing table and makes the queries of the same node. */
+export interface DhtNode extends Unbound {
+  readonly silent: SilentNodes
   /** The address that was bound. */
   readonly host: string
   readonly port: number
@@ -45,31 +69,48 @@ export interface DhtNode {
 
 const isWildcard = (host: string): boolean => host === "0.0.0.0"
 
+/** The library behind a guarded socket. `now` in ms. */
+export const open = (options: Options, verify: GuardedSocket.Options["verify"], now: () => number): Unbound => {
+  const { machine } = options
+  const socket = GuardedSocket.make({
+    host: options.host,
+    verify,
+    now,
+    readOnly: options.readOnly,
+    datagrams: machine?.datagrams,
+    randomBytes: machine?.randomBytes,
+    onDefect: machine?.onDefect
+  })
+  const bootstrap = options.bootstrap.length === 0 ? false : options.bootstrap
+  const construct = (): Library => {
+    const timeout = options.queryTimeoutMs ?? QUERY_TIMEOUT_MS
+    const rpc = krpc({
+      idLength: NODE_ID_BYTES,
+      socket,
+      bootstrap,
+      timeout,
+      ...(machine === undefined ? {} : { nodeId: machine.nodeId })
+    })
+    const client = new Client({
+      krpc: rpc,
+      verify: socket.verify,
+      bootstrap,
+      ...(options.maxValues === undefined ? {} : { maxValues: options.maxValues }),
+      // A node that is asked for peers answers from its own store too, where it must have its own address.
+      ...(isWildcard(options.host) ? {} : { host: options.host })
+    })
+    return { client, rpc }
+  }
+  return { socket, ...(machine === undefined ? construct() : machine.build(construct)) }
+}
+
 /** Succeeds when the socket is bound. The node is not bootstrapped yet; its first query will do that. */
 export const make = Effect.fnUntraced(function* (options: Options) {
   const ed25519 = yield* Ed25519
   const clock = yield* Clock.Clock
   const now = () => clock.currentTimeMillisUnsafe()
-  const socket = GuardedSocket.make({
-    host: options.host,
-    verify: ed25519.verify,
-    now,
-    readOnly: options.readOnly
-  })
-  const bootstrap = options.bootstrap.length === 0 ? false : options.bootstrap
-  const { client, rpc } = yield* Effect.acquireRelease(
-    Effect.sync(() => {
-      const timeout = options.queryTimeoutMs ?? QUERY_TIMEOUT_MS
-      const rpc = krpc({ idLength: NODE_ID_BYTES, socket, bootstrap, timeout })
-      const client = new Client({
-        krpc: rpc,
-        verify: socket.verify,
-        bootstrap,
-        // A node that is asked for peers answers from its own store too, where it must have its own address.
-        ...(isWildcard(options.host) ? {} : { host: options.host })
-      })
-      return { client, rpc }
-    }),
+  const { client, rpc, socket } = yield* Effect.acquireRelease(
+    Effect.sync(() => open(options, ed25519.verify, now)),
     ({ client }) => Effect.callback<void>((resume) => client.destroy(() => resume(Effect.void)))
   )
   yield* Effect.callback<void, DhtError>((resume) => {

@@ -37,6 +37,26 @@ export type Reason =
 /** Records under way at one time: a look-up brings the same one from some twenty nodes. An entry holds at most 1.2 KB. */
 const VERDICTS_MAX = 256
 
+type SendCallback = (error: Error | null, bytes: number) => void
+
+/** What is below: the part of `dgram.Socket` that is used. */
+export interface Datagrams {
+  on(event: "message", listener: (datagram: Buffer, from: Dgram.RemoteInfo) => void): unknown
+  on(event: "listening" | "close", listener: () => void): unknown
+  on(event: "error", listener: (error: Error) => void): unknown
+  bind(options: { readonly port: number; readonly address: string }): unknown
+  address(): AddressInfo
+  send(
+    datagram: Uint8Array,
+    offset: number,
+    length: number,
+    port: number,
+    address: string,
+    callback: SendCallback
+  ): void
+  close(): unknown
+}
+
 export interface Options {
   /** The IPv4 address to bind; `0.0.0.0` only where every interface is meant. */
   readonly host: string
@@ -51,9 +71,9 @@ export interface Options {
   readonly onDefect?: ((defect: unknown) => void) | undefined
   /** Transaction ids are made of these; `node:crypto` by default. */
   readonly randomBytes?: ((length: number) => Uint8Array) | undefined
+  /** Called once, for a socket that is not yet bound; one of `node:dgram` by default. */
+  readonly datagrams?: (() => Datagrams) | undefined
 }
-
-type SendCallback = (error: Error | null, bytes: number) => void
 
 interface Events {
   readonly message: [Buffer, Dgram.RemoteInfo]
@@ -70,7 +90,7 @@ interface Exchange {
 }
 
 export class GuardedSocket extends EventEmitter<Events> {
-  readonly #socket = Dgram.createSocket("udp4")
+  readonly #socket: Datagrams
   readonly #counters = new Map<Reason, number>()
   readonly #answers = new KrpcAnswers()
   readonly #transactions: KrpcTransactions
@@ -86,6 +106,7 @@ export class GuardedSocket extends EventEmitter<Events> {
     super()
     if (!isIPv4(options.host)) throw new TypeError(`A DHT socket needs an IPv4 address to bind, not "${options.host}"`)
     this.#options = options
+    this.#socket = options.datagrams === undefined ? Dgram.createSocket("udp4") : options.datagrams()
     this.#verify = VerifiedSignatures.remembering(options.verify, VERDICTS_MAX)
     this.#transactions = new KrpcTransactions({
       now: options.now,

@@ -147,6 +147,15 @@ declare module "bittorrent-dht" {
     readonly code?: number | string
   }
 
+  /** What a node holds for others: the LRU of the package `lru`. */
+  export interface Storage {
+    /** Targets in hex. */
+    readonly keys: ReadonlyArray<string>
+    /** As `get`, but leaves the order of use as it is. */
+    peek(target: string): Item | undefined
+    set(target: string, item: Item): void
+  }
+
   export class Client extends EventEmitter<Events> {
     constructor(options?: Options)
     readonly nodeId: Buffer
@@ -181,6 +190,12 @@ declare module "bittorrent-dht" {
     /** Peers come as `peer` events. The function returned ends the lookup. */
     lookup(infoHash: Uint8Array | string, callback?: (error: QueryError | null, visited: number) => void): () => void
     toJSON(): State
+    /** Not public: what tokens are made with, the present secret and the one before. */
+    _secrets: [Uint8Array, Uint8Array] | null
+    /** Not public: called every five minutes. */
+    _rotateSecrets(): void
+    /** Not public. */
+    readonly _values: Storage
     destroy(callback?: () => void): void
   }
 

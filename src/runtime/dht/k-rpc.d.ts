@@ -13,6 +13,8 @@ declare module "k-rpc" {
     readonly socket: Socket
     /** Of one query, in ms; up to a quarter more in effect. */
     readonly timeout: number
+    /** Random by default. */
+    readonly nodeId?: Uint8Array
   }
 
   export interface Query {

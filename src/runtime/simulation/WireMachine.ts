@@ -1,0 +1,42 @@
+/**
+ * The machine under a simulated node (`DhtNode.Machine`): chance from the seed and timers of its process in
+ * place of everything that the library would take from Node.
+ */
+import type { Address } from "bittorrent-dht"
+import type { Chance } from "../../protocol/testing/simulation/Chance.ts"
+import type { Ground } from "../../protocol/testing/simulation/Nodes.ts"
+import type { Machine } from "../dht/DhtNode.ts"
+import { WireSocket, type Options as SocketOptions } from "./WireSocket.ts"
+
+export interface Options extends SocketOptions {
+  readonly nodeId: Uint8Array
+  readonly chance: Chance
+  readonly ground: Ground
+  /** Whom it starts from, at any time: somebody keeps such nodes up. */
+  readonly bootstrap: () => ReadonlyArray<Address>
+}
+
+export const make = (options: Options): Machine => {
+  const { bootstrap, chance, ground, internet, name, nodeId, process } = options
+  const within = <A>(work: () => A): A => internet.globals.within(process, work)
+  return {
+    nodeId,
+    onDefect: (defect) => {
+      const text = `the DHT library threw: ${String(defect)}`
+      ground.trace.add({ atMs: ground.kernel.elapsedMs, kind: "note", from: name, text })
+    },
+    randomBytes: (length) => chance.bytes(length),
+    datagrams: () => new WireSocket(options),
+    build: (construct) => {
+      const library = within(construct)
+      const { client, rpc } = library
+      Object.defineProperty(rpc, "bootstrap", { get: bootstrap })
+      const { announce, destroy, lookup } = client
+      // Those that plan ticks and are called from fibers, which no machine surrounds.
+      client.announce = (...args: Parameters<typeof announce>) => within(() => Reflect.apply(announce, client, args))
+      client.lookup = (...args) => within(() => Reflect.apply(lookup, client, args))
+      client.destroy = (...args) => within(() => Reflect.apply(destroy, client, args))
+      return library
+    }
+  }
+}
