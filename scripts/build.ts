@@ -2,7 +2,7 @@
  * Builds what is published. `tsc -b` emits the declarations; rolldown bundles, in two passes, the library
  * (its entries share chunks, dependencies stay imports) and the command line (minified, with what its start
  * needs inlined). `@effect/platform-node` is inlined in both, because its peer `redis` would otherwise land in
- * every user's install. With `--cli` only the command line is bundled, as fast as that goes.
+ * every user's install. With `--cli` there are no declarations: only what the command line runs, as fast as that goes.
  */
 import { spawnSync } from "node:child_process"
 import * as Fs from "node:fs"
@@ -47,7 +47,9 @@ const library = {
   input: {
     index: "src/protocol/index.ts",
     testing: "src/protocol/testing/index.ts",
-    node: "src/runtime/index.ts"
+    node: "src/runtime/index.ts",
+    // What `ls-cli sim` starts in threads of its own: with the library, so that a user's scenarios meet the one copy of it.
+    "sim-worker": "src/runtime/simulation/SimWorker.ts"
   },
   external: externalWhen(Object.keys(manifest.dependencies)),
   output: { dir: dist, format: "esm", chunkFileNames: "chunks/[name]-[hash].js" }
@@ -67,13 +69,15 @@ Module.enableCompileCache?.()
 await import("./main.js")
 `
 
-const buildCli = async (): Promise<RolldownOutput> => {
+/** Both passes; the library first, because the command line starts a part of it. */
+const bundle = async (): Promise<readonly [RolldownOutput, RolldownOutput]> => {
   const stamp = BundleStamp.take()
-  const output = await build(cli)
+  const libraryOutput = await build(library)
+  const cliOutput = await build(cli)
   Fs.writeFileSync(BundleStamp.entry, launcher, { mode: 0o755 })
   Fs.chmodSync(BundleStamp.entry, 0o755)
   BundleStamp.leave(stamp)
-  return output
+  return [libraryOutput, cliOutput]
 }
 
 const filesBelow = (directory: string): ReadonlyArray<string> =>
@@ -159,8 +163,7 @@ const sweep = (written: ReadonlySet<string>): void => {
 const buildAll = async (): Promise<void> => {
   emitDeclarations()
   const ambient = carryAmbientModules()
-  const libraryOutput = await build(library)
-  const cliOutput = await buildCli()
+  const [libraryOutput, cliOutput] = await bundle()
   const notices = Path.join(dist, "THIRD-PARTY-LICENSES.txt")
   Fs.writeFileSync(notices, thirdPartyNotices([libraryOutput, cliOutput]))
   const written = [
@@ -175,5 +178,5 @@ const buildAll = async (): Promise<void> => {
 }
 
 // launch.js holds the lock already where it asks for the command line alone.
-if (process.argv.includes("--cli")) await buildCli()
+if (process.argv.includes("--cli")) await bundle()
 else await withLock(BundleStamp.lock, buildAll)

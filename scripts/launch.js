@@ -22,6 +22,7 @@ const commands = new Map(
     "test:vectors": { program: vitest, args: ["run", "test/vectors"] },
     "test:properties": { program: vitest, args: ["run", "property-tests"] },
     "test:package": { program: vitest, args: ["run", "test/package"] },
+    sim: { program: "dist/cli/ls-cli.js", args: ["sim"] },
     bench: { node: ["--expose-gc"], program: "test/bench/main.ts" },
     build: { program: "scripts/build.ts" },
     check: { program: "scripts/check.ts" },
@@ -62,7 +63,7 @@ const ensureBundle = async (node) => {
 
 const calledFrom = () => {
   const { INIT_CWD: initial, npm_lifecycle_event: script } = process.env
-  return script === "ls-cli" && initial !== undefined ? initial : process.cwd()
+  return (script === "ls-cli" || script === "sim") && initial !== undefined ? initial : process.cwd()
 }
 
 /**
@@ -103,7 +104,7 @@ const main = async () => {
     throw new SetupError(`There is no command "${name}" here. Choose one of: ${[...commands.keys()].join(", ")}.`)
   }
   const node = await ensure()
-  if (name === "ls-cli") await ensureBundle(node)
+  if (command.program.startsWith("dist/")) await ensureBundle(node)
   run(node, command, rest)
 }
 

@@ -20,6 +20,7 @@ import {
 } from "./Flags.ts"
 import * as Session from "./Session.ts"
 import * as Settings from "./Settings.ts"
+import { simFlags } from "./SimFlags.ts"
 
 const lazily = <A, E, R>(load: () => Promise<Effect.Effect<A, E, R>>) => Effect.flatten(Effect.promise(load))
 
@@ -50,6 +51,18 @@ export const make = (onStay: () => void) => {
       "Run a DHT of your own on this machine, to try things out; prints its address and stays up"
     ),
     Command.withExamples([{ command: "ls-cli testnet --nodes 20", description: "Twenty nodes on 127.0.0.1" }])
+  )
+
+  const sim = Command.make("sim", simFlags, (flags) =>
+    inSession(() => import("./commands/Sim.ts").then(({ run }) => run(flags)))
+  ).pipe(
+    Command.withDescription(
+      "Play the registry on a hostile network, everything of it from one number; no --timeout ends it"
+    ),
+    Command.withExamples([
+      { command: "ls-cli sim --seeds 200", description: "200 seeds, over all scenarios" },
+      { command: "ls-cli sim --seeds 1 --start 17 --html out.html", description: "One of them, as a page" }
+    ])
   )
 
   const keys = Command.make("keys").pipe(
@@ -261,6 +274,7 @@ export const make = (onStay: () => void) => {
   return root.pipe(
     Command.withSubcommands([
       testnet,
+      sim,
       keys,
       publish,
       yank,
