@@ -16,6 +16,7 @@ import type { Version } from "../core/Version.ts"
 import * as KeyString from "../dht/KeyString.ts"
 import type * as Record from "../dht/Record.ts"
 import * as Lookup from "./Lookup.ts"
+import * as OwnReleases from "./OwnReleases.ts"
 import * as Package from "./Package.ts"
 import * as PublicationLog from "./PublicationLog.ts"
 import * as PublisherRecords from "./PublisherRecords.ts"
@@ -182,17 +183,24 @@ const putRelease = Effect.fnUntraced(function* (record: Record.Record, release: 
   )
 })
 
-/** The package with the release; signed anew where it has the release already but was signed long ago. */
-const withRelease = (release: Release.Release, now: number) => ({
-  create: Package.add(undefined, release, now),
+const changedFor = Effect.fnUntraced(function* (current: Package.Package, release: Release.Release, now: number) {
+  if (Option.isNone(yield* Package.flagsOf(current, release.v))) {
+    return Option.some(yield* Package.add(current, release, now))
+  }
+  // Another machine may have yanked what was inlined when the release was added.
+  const inlined = yield* Package.inlining(current, release, now)
+  if (Option.isSome(inlined)) return inlined
+  return PublisherRecords.isDue(current.t, now) ? Option.some(yield* Package.renew(current, now)) : Option.none()
+})
+
+/** The package with the release, and with what it has lost; signed anew where it has all already but was signed long ago. */
+const withRelease = (publisher: PublicKey, release: Release.Release, now: number) => ({
+  create: Effect.gen(function* () {
+    const first = yield* Package.add(undefined, release, now)
+    return Option.getOrElse(yield* OwnReleases.relist(publisher, first.pkg, Option.none(), now), () => first)
+  }),
   change: Effect.fnUntraced(function* (current: Package.Package) {
-    if (Option.isNone(yield* Package.flagsOf(current, release.v))) {
-      return Option.some(yield* Package.add(current, release, now))
-    }
-    // Another machine may have yanked what was inlined when the release was added.
-    const inlined = yield* Package.inlining(current, release, now)
-    if (Option.isSome(inlined)) return inlined
-    return PublisherRecords.isDue(current.t, now) ? Option.some(yield* Package.renew(current, now)) : Option.none()
+    return yield* OwnReleases.relist(publisher, current, yield* changedFor(current, release, now), now)
   })
 })
 
@@ -225,7 +233,7 @@ export const publish = Effect.fn("Publish.publish")(function* (
   ).pipe(Effect.tapError(({ reason }) => (reason._tag === "VersionExists" ? abandon(publicKey, release) : Effect.void)))
   const pkg = yield* step(
     "package",
-    PublisherRecords.writePackage(keyPair, release.n, withRelease(release, now), { refresh: true })
+    PublisherRecords.writePackage(keyPair, release.n, withRelease(publicKey, release, now), { refresh: true })
   )
   const catalogue = yield* step(
     "announce",

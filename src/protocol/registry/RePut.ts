@@ -32,6 +32,9 @@ export const SCAN_INTERVAL = Duration.minutes(30)
 /** The shortest time between two readings of the stores because pages were fetched: each reads all that is held. */
 export const FETCHED_SCAN_INTERVAL = Duration.minutes(1)
 
+/** A clock that is so far behind the last reading of the stores was set back. What is less is no more than a delay. */
+export const SET_BACK = Duration.minutes(10)
+
 /** The longest that one item may take, then it counts as failed: several times what a slow network needs. */
 export const ITEM_DEADLINE = Duration.minutes(5)
 
@@ -125,6 +128,15 @@ export const make = Effect.fnUntraced(function* (
       yield* tell({ _tag: "Holdings", added: added.length, removed: removed.length })
     }
     if (dropped > 0) yield* tell({ _tag: "PagesDropped", count: dropped })
+  })
+
+  /** What was planned and measured by a clock that ran ahead would leave everything alone until then: it begins anew. */
+  const beginAnewIfSetBack = Effect.gen(function* () {
+    const now = yield* Clock.currentTimeMillis
+    if (now >= scannedAt - Duration.toMillis(SET_BACK)) return
+    scannedAt = now
+    scanAt = now
+    for (const entry of entries.values()) entry.health = RePutHealth.fresh(entry.item, now)
   })
 
   /** The schedule as it is for so many nodes and items. */
@@ -238,6 +250,7 @@ export const make = Effect.fnUntraced(function* (
     [...some].toSorted((a, b) => a.health.nextDue - b.health.nextDue)
 
   const step = Effect.gen(function* () {
+    yield* beginAnewIfSetBack
     if (scanAt <= (yield* Clock.currentTimeMillis)) {
       yield* scan.pipe(
         Effect.catch((error) =>
