@@ -103,7 +103,7 @@ export class Person {
   keepAlive(): void {
     this.host.background("keeping records alive", RePut.run())
     this.host.background("gathering records of releases", SeedStore.gatherForever)
-    this.host.background("answering for names", NameIndex.serveAll())
+    this.host.background("answering for names", Effect.andThen(NameIndex.serveAll(), Effect.never))
   }
 }
 

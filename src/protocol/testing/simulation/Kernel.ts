@@ -11,6 +11,7 @@ import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Logger from "effect/Logger"
 import * as Metric from "effect/Metric"
 import { Random } from "effect/Random"
 import * as Scheduler from "effect/Scheduler"
@@ -137,6 +138,8 @@ export class Process {
   isAlive = true
   /** Fibers that have begun and not ended. */
   fibers = 0
+  /** Told of each line that is logged. */
+  onLog: (line: string) => void = () => undefined
   readonly clock: Clock.Clock
   readonly random: Random
   /** Everything that makes a fiber one of this process. */
@@ -154,6 +157,13 @@ export class Process {
       Context.make(Clock.Clock, this.clock),
       Context.make(Random, this.random),
       Context.make(Scheduler.Scheduler, this.#makeScheduler()),
+      // What is logged is for whoever listens to this process, and for no console.
+      Context.make(
+        Logger.CurrentLoggers,
+        new Set([
+          Logger.make(({ message }) => this.onLog(Array.isArray(message) ? message.join(" ") : String(message)))
+        ])
+      ),
       Context.make(Metric.FiberRuntimeMetrics, {
         recordFiberStart: () => void this.fibers++,
         recordFiberEnd: () => void this.fibers--

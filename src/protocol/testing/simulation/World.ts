@@ -150,7 +150,9 @@ export class World {
 
   #process(name: string, skewMs: number): Process {
     this.#started++
-    return this.kernel.process(`${name} ${this.#started}`, skewMs)
+    const process = this.kernel.process(`${name} ${this.#started}`, skewMs)
+    process.onLog = (line) => this.note("note", name, line)
+    return process
   }
 
   #services(member: Parameters<Nodes["dht"]>[0], disk: Disk.Disk, device: Device) {
