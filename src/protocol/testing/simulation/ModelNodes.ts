@@ -9,7 +9,7 @@ import { Dht } from "../../dht/Dht.ts"
 import type { Target } from "../../dht/Record.ts"
 import { Acquaintances } from "./model/Acquaintances.ts"
 import { type KrpcMessage, textOf } from "./model/Krpc.ts"
-import { type Answering, answering } from "./model/Misbehaviour.ts"
+import { type Answering, answering, conspiring } from "./model/Misbehaviour.ts"
 import * as ModelDht from "./model/ModelDht.ts"
 import { Population } from "./model/Population.ts"
 import { StorageNode } from "./model/StorageNode.ts"
@@ -31,6 +31,9 @@ const NODES_PER_BLOCK = 250
 const HOUR_MS = 3_600_000
 
 /** A node on the wire. */
+/** They name neighbours of their own making. */
+const MAKES_UP_NEIGHBOURS: ReadonlySet<Behaviour> = new Set(["garbage", "oversized", "misleading"])
+
 interface Running {
   readonly node: StorageNode
   behaviour: Behaviour
@@ -120,7 +123,12 @@ class ModelNodes implements Nodes {
       return this.#makeNode(`h${index}`, hostOf(66, index), Xor.beside(at, index + 1), Infinity)
     })
     this.#population.enterTogether(nodes)
-    for (const node of nodes) this.#start(node, behaviour)
+    for (const node of nodes) {
+      this.#start(node, behaviour)
+      if (MAKES_UP_NEIGHBOURS.has(behaviour)) continue
+      const running = this.#get(node.name)
+      running.answer = conspiring(running.answer, nodes, this.#ground.chance.fork(`group of ${node.name}`))
+    }
     return nodes.map(({ name }) => name)
   }
 

@@ -53,9 +53,15 @@ export const timeOf = (ms: number): string => {
   return `${days === 0 ? "" : `${days}d `}${clock}.${pad(ms % 1000, 3)}`
 }
 
+/** What may not stand in a line: control characters, which a hostile text can bring. */
+const CONTROL = /[\p{Cc}\u2028\u2029]/u
+const ALL_CONTROL = new RegExp(CONTROL, "gu")
+
+const oneLine = (text: string): string => (CONTROL.test(text) ? text.replaceAll(ALL_CONTROL, "\uFFFD") : text)
+
 /** One line. */
 export const lineOf = ({ atMs, delayMs, from, kind, text, to }: Entry): string =>
-  `${timeOf(atMs)} ${from.padEnd(8)} ${ARROWS[kind]} ${to === undefined ? "" : `${to.padEnd(8)} `}${text}${delayMs === undefined ? "" : ` (${delayMs} ms)`}`
+  `${timeOf(atMs)} ${from.padEnd(8)} ${ARROWS[kind]} ${to === undefined ? "" : `${to.padEnd(8)} `}${oneLine(text)}${delayMs === undefined ? "" : ` (${delayMs} ms)`}`
 
 const encoder = new TextEncoder()
 

@@ -172,3 +172,12 @@ describe("Trace", () => {
     assert.strictEqual(timeOf(365 * 86_400_000), "365d 00:00:00.000")
   })
 })
+
+describe("lineOf", () => {
+  it("keeps a hostile text on its line", () => {
+    const entry = { atMs: 0, kind: "note" as const, from: "n1" }
+    const lines = ["a\nb", "\u0000\u001b[31m", "a\nb", "plain"].map((text) => lineOf({ ...entry, text }))
+    for (const line of lines) assert.notMatch(line, /\p{Cc}/u)
+    assert.strictEqual(lines[0], lines[2])
+  })
+})

@@ -40,6 +40,14 @@ const changing =
     return answer._tag === "Found" ? change(answer, question) : answer
   }
 
+/** One of a group next to a target: it names others of the group, now these and now those, so that who looks there meets all of them. */
+export const conspiring =
+  (answering: Answering, group: ReadonlyArray<Contact>, chance: Chance): Answering =>
+  (question, from) => {
+    const answer = answering(question, from)
+    return answer?._tag === "Found" ? { ...answer, nodes: chance.sample(group, K) } : answer
+  }
+
 const stale =
   (node: StorageNode): Answering =>
   (question, from) =>
