@@ -79,7 +79,7 @@ class Watch {
 export const yearOfRePuts = make({
   name: "year-of-re-puts",
   about: "seeders keep records alive for a year while nodes come, go and forget",
-  everySeeds: 50,
+  everySeeds: 100,
   faults: (chance) => [
     Fault.churn({ atMs: HOUR, forMs: YEAR - HOUR }, CHURN_PER_HOUR),
     // Bad days now and then: a third of the nodes at once, and packets that do not come.

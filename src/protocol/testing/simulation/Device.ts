@@ -14,14 +14,23 @@ const PROBLEMS = ["EIO: i/o error", "ENOSPC: no space left on device"]
 export class Device {
   /** Share of the accesses that fail, from 0 to 1. */
   failShare = 0
-  /** Told before each write, and after it was made. */
-  onWrite: (what: string, isMade: boolean) => void = () => undefined
   /** Writes made so far. */
   writes = 0
   readonly #chance: Chance
+  readonly #watchers = new Set<(what: string, isMade: boolean) => void>()
 
   constructor(chance: Chance) {
     this.#chance = chance
+  }
+
+  /** Tells of each write before and after it is made, until the function that is given back is called. */
+  watch(watcher: (what: string, isMade: boolean) => void): () => void {
+    this.#watchers.add(watcher)
+    return () => void this.#watchers.delete(watcher)
+  }
+
+  #tell(what: string, isMade: boolean): void {
+    for (const watcher of this.#watchers) watcher(what, isMade)
   }
 
   read<A, E, R>(access: Effect.Effect<A, E, R>, toError: (problem: string) => E): Effect.Effect<A, E, R> {
@@ -37,7 +46,7 @@ export class Device {
     toError: (problem: string) => E
   ): Effect.Effect<A, E, R> {
     return Effect.suspend(() => {
-      this.onWrite(what, false)
+      this.#tell(what, false)
       const problem = this.#problem()
       const made = problem === undefined ? Effect.tap(access, () => this.#made(what)) : Effect.fail(toError(problem))
       return Effect.andThen(Effect.sleep(this.#chance.between(0, WRITE_MS_MAX)), made)
@@ -47,7 +56,7 @@ export class Device {
   #made(what: string): Effect.Effect<void> {
     return Effect.suspend(() => {
       this.writes++
-      this.onWrite(what, true)
+      this.#tell(what, true)
       return Effect.yieldNow
     })
   }

@@ -33,6 +33,27 @@ const make = (span: Span, title: string, begin: Fault["begin"]): Fault => ({
   begin
 })
 
+/** One end for several. */
+const all =
+  (ends: ReadonlyArray<() => void>): (() => void) =>
+  () => {
+    for (const end of ends) end()
+  }
+
+const powerCut = (world: World, host: string, keepDisk: boolean) =>
+  world.afflictions.begin(
+    `power of ${host}`,
+    () => world.hostNamed(host)?.crash({ keepDisk }),
+    () => world.hostNamed(host)?.start()
+  )
+
+const hidden = (world: World, name: string) =>
+  world.afflictions.begin(
+    `reach of ${name}`,
+    () => world.weather.translate(name, true),
+    () => world.weather.translate(name, false)
+  )
+
 const percent = (share: number): string => `${Math.round(share * 100)} %`
 
 /** Changes what packets meet with. */
@@ -82,10 +103,15 @@ export const nodesCrash = (span: Span, share: number, keepDisk: boolean): Fault 
   make(span, `${percent(share)} of the nodes crash${keepDisk ? "" : " and lose their disks"}`, (world, chance) => {
     const nodes = world.nodes.names()
     const crashed = chance.sample(nodes, Math.round(nodes.length * share))
-    for (const name of crashed) world.nodes.crash(name)
-    return () => {
-      for (const name of crashed) world.nodes.restart(name, keepDisk)
-    }
+    return all(
+      crashed.map((name) =>
+        world.afflictions.begin(
+          `power of ${name}`,
+          () => world.nodes.crash(name),
+          () => world.nodes.restart(name, keepDisk)
+        )
+      )
+    )
   })
 
 /** Nodes leave for ever, each replaced by a new one; `sharePerHour` from 0 to 1. */
@@ -113,12 +139,15 @@ export const churn = (span: Span, sharePerHour: number): Fault =>
 export const byzantine = (span: Span, share: number, behaviour: Behaviour): Fault =>
   make(span, `${percent(share)} of the nodes turn ${behaviour}`, (world, chance) => {
     const nodes = world.nodes.names()
-    const turned = chance
-      .sample(nodes, Math.round(nodes.length * share))
-      .filter((name) => world.nodes.behave(name, behaviour))
-    return () => {
-      for (const name of turned) world.nodes.behave(name, "honest")
-    }
+    return all(
+      chance.sample(nodes, Math.round(nodes.length * share)).map((name) =>
+        world.afflictions.begin(
+          `honesty of ${name}`,
+          () => world.nodes.behave(name, behaviour),
+          () => world.nodes.behave(name, "honest")
+        )
+      )
+    )
   })
 
 /** Hostile nodes with the ids next to a target: the 20 closest of all, say. They leave when it is healed. */
@@ -132,72 +161,71 @@ export const siege = (span: Span, about: string, target: Target, count: number, 
 
 /** A host's clock is wrong by so much; -600,000 to 600,000 ms. */
 export const skew = (span: Span, host: string, ms: number): Fault =>
-  make(span, `the clock of ${host} is ${Math.abs(ms)} ms ${ms < 0 ? "behind" : "ahead"}`, (world) => {
-    world.hostNamed(host)?.skew(ms)
-    return () => world.hostNamed(host)?.skew(0)
-  })
+  make(span, `the clock of ${host} is ${Math.abs(ms)} ms ${ms < 0 ? "behind" : "ahead"}`, (world) =>
+    world.afflictions.begin(
+      `clock of ${host}`,
+      () => world.hostNamed(host)?.skew(ms),
+      () => world.hostNamed(host)?.skew(0)
+    )
+  )
 
 /** Share of a host's disk accesses that fail; 0 to 0.1. */
 export const disk = (span: Span, host: string, share: number): Fault =>
   make(span, `${percent(share)} of the disk accesses of ${host} fail`, (world) => {
-    const device = world.hostNamed(host)?.device
-    if (device !== undefined) device.failShare = share
-    return () => {
-      if (device !== undefined) device.failShare = 0
+    const fail = (of: number) => () => {
+      const device = world.hostNamed(host)?.device
+      if (device !== undefined) device.failShare = of
     }
+    return world.afflictions.begin(`disk of ${host}`, fail(share), fail(0))
   })
 
 /** A host loses power, and starts again when it is healed. */
 export const crash = (span: Span, host: string, options?: { readonly keepDisk?: boolean }): Fault => {
   const keepDisk = options?.keepDisk !== false
-  return make(span, `${host} crashes${keepDisk ? "" : " and loses its disk"}`, (world) => {
-    world.hostNamed(host)?.crash({ keepDisk })
-    return () => world.hostNamed(host)?.start()
-  })
+  return make(span, `${host} crashes${keepDisk ? "" : " and loses its disk"}`, (world) =>
+    powerCut(world, host, keepDisk)
+  )
 }
 
 /** A host loses power at the write numbered `write` from the beginning of the span, right before it or right after; it starts again when it is healed. */
 export const crashAtWrite = (span: Span, host: string, write: number, when: "before" | "after"): Fault =>
   make(span, `${host} crashes ${when} its write ${write}`, (world) => {
-    const machine = world.hostNamed(host)
     let seen = 0
-    const before = machine?.device.onWrite
-    if (machine !== undefined) {
-      machine.device.onWrite = (what, isMade) => {
-        before?.(what, isMade)
-        if (!isMade) seen++
-        if (seen === write && isMade === (when === "after")) machine.crash()
-      }
-    }
+    let restore: () => void = () => undefined
+    const unwatch = world.hostNamed(host)?.device.watch((_what, isMade) => {
+      if (!isMade) seen++
+      if (seen !== write || isMade !== (when === "after")) return
+      unwatch?.()
+      restore = powerCut(world, host, true)
+    })
     return () => {
-      if (machine !== undefined && before !== undefined) machine.device.onWrite = before
-      machine?.start()
+      unwatch?.()
+      restore()
     }
   })
 
 /** A host is behind a translator of addresses: nobody can open a connection to it. */
 export const nat = (span: Span, host: string): Fault =>
   make(span, `${host} is behind a NAT`, (world) => {
-    world.weather.translate(host, true)
-    return () => world.weather.translate(host, false)
+    return hidden(world, host)
   })
 
 /** Share of the storage nodes that are behind a translator of addresses. */
 export const nodesNat = (span: Span, share: number): Fault =>
   make(span, `${percent(share)} of the nodes are behind a NAT`, (world, chance) => {
     const nodes = world.nodes.names()
-    const hidden = chance.sample(nodes, Math.round(nodes.length * share))
-    for (const name of hidden) world.weather.translate(name, true)
-    return () => {
-      for (const name of hidden) world.weather.translate(name, false)
-    }
+    const chosen = chance.sample(nodes, Math.round(nodes.length * share))
+    return all(chosen.map((name) => hidden(world, name)))
   })
 
 /** What a host serves as a seeder: wrong bytes, or none. */
 export const peer = (span: Span, host: string, behaviour: "corrupt" | "stalls"): Fault =>
   make(span, `${host} ${behaviour === "corrupt" ? "sends corrupt pieces" : "stalls as a seeder"}`, (world) => {
-    world.peers.behave(host, behaviour)
-    return () => world.peers.behave(host, "honest")
+    return world.afflictions.begin(
+      `honesty of ${host} as a seeder`,
+      () => world.peers.behave(host, behaviour),
+      () => world.peers.behave(host, "honest")
+    )
   })
 
 /** How strong {@link storm} may be; from 0 to 1. */

@@ -6,6 +6,7 @@
  * Every simulated machine has a `Process` of its own: its fibers, its timers, its clock. A process
  * that is killed stops where it stands. No finalizer of it runs, as with a power cut.
  */
+import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
@@ -131,6 +132,10 @@ export class Killed extends Error {
   }
 }
 
+/** Whether the work ended because the power went. */
+export const isKilled = (cause: Cause.Cause<unknown>): boolean =>
+  cause.reasons.some((reason) => Cause.isDieReason(reason) && reason.defect instanceof Killed)
+
 export class Process {
   readonly name: string
   /** What this machine's clock is ahead of virtual time, in ms. */
@@ -138,6 +143,8 @@ export class Process {
   isAlive = true
   /** Fibers that have begun and not ended. */
   fibers = 0
+  /** Told of each fiber that died, whether anybody waits for it or not. */
+  onDefect: (cause: Cause.Cause<unknown>) => void = () => undefined
   /** Told of each line that is logged. */
   onLog: (line: string) => void = () => undefined
   readonly clock: Clock.Clock
@@ -166,7 +173,10 @@ export class Process {
       ),
       Context.make(Metric.FiberRuntimeMetrics, {
         recordFiberStart: () => void this.fibers++,
-        recordFiberEnd: () => void this.fibers--
+        recordFiberEnd: (_context, exit) => {
+          this.fibers--
+          if (Exit.isFailure(exit) && Cause.hasDies(exit.cause) && !isKilled(exit.cause)) this.onDefect(exit.cause)
+        }
       })
     )
   }

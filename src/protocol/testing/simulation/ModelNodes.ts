@@ -8,6 +8,7 @@ import * as Layer from "effect/Layer"
 import { Dht } from "../../dht/Dht.ts"
 import type { Target } from "../../dht/Record.ts"
 import { Acquaintances } from "./model/Acquaintances.ts"
+import * as Entrances from "./model/Entrances.ts"
 import { type KrpcMessage, textOf } from "./model/Krpc.ts"
 import { type Answering, answering, conspiring } from "./model/Misbehaviour.ts"
 import * as ModelDht from "./model/ModelDht.ts"
@@ -16,11 +17,8 @@ import { StorageNode } from "./model/StorageNode.ts"
 import { signatureCheck } from "./model/StoredItem.ts"
 import { Transactions } from "./model/Transactions.ts"
 import * as Xor from "./model/Xor.ts"
-import type { Behaviour, Ground, Holding, MakeNodes, Member, Nodes, NodesOptions } from "./Nodes.ts"
+import type { Behaviour, EntranceMix, Ground, Holding, MakeNodes, Member, Nodes, NodesOptions } from "./Nodes.ts"
 import { Wire } from "./Wire.ts"
-
-/** Nodes that a member starts from. */
-const BOOTSTRAP_NODES = 3
 
 /** The port of every node. */
 const PORT = 6881
@@ -30,10 +28,10 @@ const NODES_PER_BLOCK = 250
 
 const HOUR_MS = 3_600_000
 
-/** A node on the wire. */
 /** They name neighbours of their own making. */
 const MAKES_UP_NEIGHBOURS: ReadonlySet<Behaviour> = new Set(["garbage", "oversized", "misleading"])
 
+/** A node on the wire. */
 interface Running {
   readonly node: StorageNode
   behaviour: Behaviour
@@ -51,6 +49,9 @@ class ModelNodes implements Nodes {
   readonly #population: Population
   readonly #isSigned: ReturnType<typeof signatureCheck>
   readonly #running = new Map<string, Running>()
+  /** Names of those that left for ever. */
+  readonly #gone = new Set<string>()
+  #entrances: Partial<EntranceMix> = {}
   #honest = 0
   #besieging = 0
   #members = 0
@@ -80,22 +81,33 @@ class ModelNodes implements Nodes {
           Effect.sync(() => new Transactions(this.#wire, member, chance)),
           (open) => Effect.sync(() => open.close())
         )
-        const bootstrap = this.#bootstrapFor(chance.fork("bootstrap"))
+        const entrances = this.#entrancesFor(chance.fork("bootstrap"))
+        const bootstrap = () => entrances
         return ModelDht.make({ transactions, acquaintances, bootstrap }, this.#ground.ed25519)
       })
     )
 
   readonly crash = (name: string): void => {
     const running = this.#get(name)
-    if (!running.node.isUp) return
+    if (running === undefined || !running.node.isUp) return
     running.node.isUp = false
     running.detach()
     this.#population.leave(running.node)
   }
 
+  readonly leave = (name: string): void => {
+    const running = this.#get(name)
+    if (running === undefined) return
+    this.crash(name)
+    this.#population.forget(running.node)
+    this.#running.delete(name)
+    this.#gone.add(name)
+  }
+
   readonly restart = (name: string, keepDisk: boolean): void => {
-    const { behaviour, node } = this.#get(name)
-    if (node.isUp) return
+    const running = this.#get(name)
+    if (running === undefined || running.node.isUp) return
+    const { behaviour, node } = running
     node.restart(keepDisk)
     this.#population.enter(node)
     this.#start(node, behaviour)
@@ -110,6 +122,7 @@ class ModelNodes implements Nodes {
 
   readonly behave = (name: string, behaviour: Behaviour): boolean => {
     const running = this.#get(name)
+    if (running === undefined) return true
     running.behaviour = behaviour
     running.answer = this.#answering(running.node, behaviour)
     return true
@@ -124,18 +137,20 @@ class ModelNodes implements Nodes {
     })
     this.#population.enterTogether(nodes)
     for (const node of nodes) {
-      this.#start(node, behaviour)
+      const running = this.#start(node, behaviour)
       if (MAKES_UP_NEIGHBOURS.has(behaviour)) continue
-      const running = this.#get(node.name)
       running.answer = conspiring(running.answer, nodes, this.#ground.chance.fork(`group of ${node.name}`))
     }
     return nodes.map(({ name }) => name)
   }
 
+  readonly leadIn = (entrances: Partial<EntranceMix>): void => {
+    this.#entrances = entrances
+  }
+
   readonly holdings = (): ReadonlyArray<Holding> => {
     const out: Array<Holding> = []
-    for (const { isUp, items, name } of this.#population.nodes) {
-      if (!isUp) continue
+    for (const { items, name } of this.#population.living) {
       for (const item of items) {
         out.push({ node: name, target: item.target.hex, seq: item._tag === "Mutable" ? item.seq : undefined })
       }
@@ -143,9 +158,10 @@ class ModelNodes implements Nodes {
     return out
   }
 
-  #get(name: string): Running {
+  /** `undefined` for one that left for ever. */
+  #get(name: string): Running | undefined {
     const running = this.#running.get(name)
-    if (running === undefined) throw new RangeError(`there is no storage node ${name}`)
+    if (running === undefined && !this.#gone.has(name)) throw new RangeError(`there is no storage node ${name}`)
     return running
   }
 
@@ -153,14 +169,14 @@ class ModelNodes implements Nodes {
     const index = this.#honest++
     const name = `n${index}`
     const chance = this.#ground.chance.fork(`node ${name}`)
-    const { forgetsAfter2h, forgetsAfter24h } = this.#options
+    const { forgetsAfter2h, forgetsAfter24h, refusesSame } = this.#options
     const share = chance.fraction()
     const lifetimeMs =
       share < forgetsAfter2h ? 2 * HOUR_MS : share < forgetsAfter2h + forgetsAfter24h ? 24 * HOUR_MS : Infinity
-    return this.#makeNode(name, hostOf(0, index), Xor.random(chance), lifetimeMs)
+    return this.#makeNode(name, hostOf(0, index), Xor.random(chance), lifetimeMs, share >= 1 - refusesSame)
   }
 
-  #makeNode(name: string, host: string, id: Xor.Id, lifetimeMs: number): StorageNode {
+  #makeNode(name: string, host: string, id: Xor.Id, lifetimeMs: number, refusesSame = false): StorageNode {
     const { chance, kernel } = this.#ground
     return new StorageNode({
       name,
@@ -168,6 +184,7 @@ class ModelNodes implements Nodes {
       id,
       capacity: this.#options.capacity,
       lifetimeMs,
+      refusesSame,
       chance: chance.fork(`node ${name}`),
       now: () => kernel.now,
       isSigned: this.#isSigned
@@ -179,7 +196,7 @@ class ModelNodes implements Nodes {
     return answering(node, behaviour, chance)
   }
 
-  #start(node: StorageNode, behaviour: Behaviour): void {
+  #start(node: StorageNode, behaviour: Behaviour): Running {
     const detach = this.#wire.attach({
       name: node.name,
       address: node.address,
@@ -192,24 +209,15 @@ class ModelNodes implements Nodes {
     })
     const running: Running = { node, behaviour, answer: this.#answering(node, behaviour), detach }
     this.#running.set(node.name, running)
+    return running
   }
 
-  /**
-   * Who starts a member off: three nodes, honest as long as there are such, as users choose them with care. One that
-   * is gone is replaced, since those that everybody starts from are kept up by somebody.
-   */
-  #bootstrapFor(chance: Ground["chance"]): () => ReadonlyArray<string> {
-    let chosen: ReadonlyArray<StorageNode> = []
-    return () => {
-      const living = this.#population.living
-      const honest = living.filter(({ name }) => this.#get(name).behaviour === "honest")
-      const eligible = honest.length > 0 ? honest : living
-      const kept = chosen.filter((node) => eligible.includes(node))
-      const others = eligible.filter((node) => !kept.includes(node))
-      const missing = Math.min(BOOTSTRAP_NODES - kept.length, others.length)
-      chosen = missing === 0 ? kept : [...kept, ...chance.sample(others, missing)]
-      return chosen.map(({ address }) => address)
-    }
+  /** Nodes that a member starts from, as they are now. */
+  #entrancesFor(chance: Ground["chance"]): ReadonlyArray<string> {
+    const nodes = this.#population.living.map(({ address, name }) => {
+      return { address, isHonest: this.#running.get(name)?.behaviour === "honest" }
+    })
+    return Entrances.choose(chance, nodes, this.#entrances)
   }
 }
 

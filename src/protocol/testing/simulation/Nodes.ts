@@ -52,9 +52,28 @@ export interface NodesOptions {
   /** Shares of the nodes that forget an item two hours, or a day, after its last put; the others never do. */
   readonly forgetsAfter2h: number
   readonly forgetsAfter24h: number
+  /**
+   * Share of the nodes, of those that never forget first, that answer the very record which they hold with error 302, as
+   * bittorrent-dht does by itself. Only the model knows it: on the wire all nodes stand behind the guard.
+   */
+  readonly refusesSame: number
 }
 
-export const DEFAULT_NODES: NodesOptions = { count: 50, capacity: 1_000, forgetsAfter2h: 0.1, forgetsAfter24h: 0.3 }
+export const DEFAULT_NODES: NodesOptions = {
+  count: 50,
+  capacity: 1_000,
+  forgetsAfter2h: 0.1,
+  forgetsAfter24h: 0.3,
+  refusesSame: 0.3
+}
+
+/** Who else is among the three nodes that somebody starts from; the others are honest when the list is made. */
+export interface EntranceMix {
+  /** Of the nodes that do not behave honestly then, as far as there are such. */
+  readonly hostile: number
+  /** Addresses at which nobody lives. */
+  readonly dead: number
+}
 
 /** That a node holds an item, for maps and laws. */
 export interface Holding {
@@ -76,10 +95,15 @@ export interface Member {
 export interface Nodes {
   /** Nodes that are up, in the order in which they came: `n0`, `n1`, … */
   readonly names: () => ReadonlyArray<string>
-  /** The network as a process of a host uses it, until the scope closes. Its requests leave under the member's address. */
+  /**
+   * The network as a process of a host uses it, until the scope closes. Its requests leave under the member's address.
+   * The nodes that it starts from are chosen once, at the start of the process.
+   */
   readonly dht: (member: Member) => Layer.Layer<Dht, DhtError, Ed25519>
   /** Stops a node at once. */
   readonly crash: (name: string) => void
+  /** Stops a node for ever. It is no error to ask anything more of it, and has no effect. */
+  readonly leave: (name: string) => void
   /** Starts a crashed node again under its id and address, with what it held or with nothing. */
   readonly restart: (name: string, keepDisk: boolean) => void
   /** A new node. Gives its name. */
@@ -88,6 +112,8 @@ export interface Nodes {
   readonly behave: (name: string, behaviour: Behaviour) => boolean
   /** New nodes with the ids next to a target, closest of all. Gives their names; none where this network cannot do it. */
   readonly besiege: (target: Target, count: number, behaviour: Behaviour) => ReadonlyArray<string>
+  /** Whom those who come from now on start from; three honest nodes unless told. */
+  readonly leadIn: (entrances: Partial<EntranceMix>) => void
   /** Everything that nodes that are up hold now. */
   readonly holdings: () => ReadonlyArray<Holding>
 }

@@ -3,7 +3,8 @@
  * real chance, sets a real timer, waits for a promise or opens a connection is found out: one seed could
  * not repeat that. The run is synchronous, so nobody else is affected.
  *
- * What cannot be seen from here, such as a synchronous read of a file, a runtime may watch beside it.
+ * Not seen from here: functions that somebody took hold of before, a locale's idea of now, an async function that nobody
+ * waits for, and synchronous reads of files. A runtime may watch those beside it; two runs of one seed show the rest.
  */
 
 /** Where a forbidden thing is found: an object and the name of one of its functions. */
@@ -25,6 +26,12 @@ const places = (): ReadonlyArray<Place> => {
   const crypto: unknown = Reflect.get(world, "crypto")
   if (typeof crypto === "object" && crypto !== null) {
     found.push([crypto, "getRandomValues", "real chance"], [crypto, "randomUUID", "real chance"])
+  }
+  const process: unknown = Reflect.get(world, "process")
+  if (typeof process === "object" && process !== null) {
+    found.push([process, "nextTick", "a task outside of the simulation"], [process, "hrtime", "the real time"])
+    const hrtime: unknown = Reflect.get(process, "hrtime")
+    if (typeof hrtime === "function") found.push([hrtime, "bigint", "the real time"])
   }
   return found.filter(([owner, name]) => typeof Reflect.get(owner, name) === "function")
 }
@@ -64,10 +71,13 @@ export const guarded = <A>(now: () => number, onUse: (what: string) => void, run
   for (const [owner, name, what] of places()) {
     const real: unknown = Reflect.get(owner, name)
     if (typeof real !== "function") continue
-    replace(owner, name, function (this: unknown, ...args: ReadonlyArray<unknown>): unknown {
-      onUse(`${what} (${name})`)
-      return Reflect.apply(real, this, args)
+    const watched = new Proxy(real, {
+      apply: (target, self, args) => {
+        onUse(`${what} (${name})`)
+        return Reflect.apply(target, self, args)
+      }
     })
+    replace(owner, name, watched)
   }
   replace(globalThis, "Date", watchedDate(globalThis.Date, now, onUse))
   try {

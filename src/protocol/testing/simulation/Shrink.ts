@@ -1,5 +1,5 @@
 /**
- * Makes a failure small: leaves out faults, steps and nodes for as long as the same kind of thing is found, so that
+ * Makes a failure small: leaves out faults, steps and nodes for as long as the same thing is found, so that
  * what is left is what it takes. Delta debugging (Zeller and Hildebrandt, 2002): large parts first, then each by
  * itself. Every try is a run of its own, and the seed stays the same.
  */
@@ -25,11 +25,18 @@ export interface Shrunk {
   readonly isMinimal: boolean
 }
 
+/** What is wrong, as far as two runs can be said to fail in the same way: the kind, and which law, goal or step it is. */
+const subjectOf = ({ finding }: Report): string | undefined => {
+  if (finding === undefined) return undefined
+  const { kind, text } = finding
+  return kind === "law" || kind === "goal" || kind === "step" ? `${kind} ${text.split(": ")[0]}` : kind
+}
+
 class Search {
   runs = 0
   smallest: Report
   without: ReadonlySet<string>
-  readonly #kind: string | undefined
+  readonly #subject: string | undefined
   readonly #options: Options
   readonly #run: (options: Options) => Report
   readonly #limits: Limits
@@ -41,11 +48,11 @@ class Search {
     this.#limits = limits
     this.without = options.without ?? new Set()
     this.smallest = this.#play(this.without, options.nodes)
-    this.#kind = this.smallest.finding?.kind
+    this.#subject = subjectOf(this.smallest)
   }
 
   get hasFailed(): boolean {
-    return this.#kind !== undefined
+    return this.#subject !== undefined
   }
 
   get isOver(): boolean {
@@ -68,7 +75,7 @@ class Search {
     if (this.isOver || this.#tried.has(key)) return false
     this.#tried.add(key)
     const report = this.#play(without, nodes)
-    if (report.finding?.kind !== this.#kind) return false
+    if (subjectOf(report) !== this.#subject) return false
     this.smallest = report
     this.without = without
     return true
@@ -114,7 +121,7 @@ const useFewerNodes = (search: Search): void => {
 const sizeOf = (search: Search): string => `${search.left.length} ${search.nodes}`
 
 /**
- * The smallest run that fails in the same way (the same kind of finding, whatever its text) as this one does. `run` is
+ * The smallest run that fails in the same way (the same law, goal or step, or the same kind of finding elsewhere) as this one does. `run` is
  * to give the same report for the same options.
  */
 export const shrink = (run: (options: Options) => Report, options: Options, limits: Limits = {}): Shrunk => {

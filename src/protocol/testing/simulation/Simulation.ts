@@ -6,38 +6,15 @@
  * deadlock, a fiber that outlived its machine, or the use of something real. What people meet with
  * on a bad network is no finding.
  */
-import * as Cause from "effect/Cause"
-import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
-import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
-import { Ed25519 } from "../../core/Ed25519.ts"
-import { ExitCode, explain } from "../../core/Errors.ts"
-import { Hasher } from "../../core/Hasher.ts"
-import * as VerifiedSignatures from "../../core/VerifiedSignatures.ts"
-import { Chance } from "./Chance.ts"
-import type { Fault } from "./Fault.ts"
-import { HoldingsOverTime, type Sample } from "./HoldingsOverTime.ts"
-import { EPOCH_MS, Kernel, type Stop } from "./Kernel.ts"
-import * as Laws from "./Laws.ts"
-import * as ModelNodes from "./ModelNodes.ts"
-import { DEFAULT_NODES, type Ground, type MakeNodes } from "./Nodes.ts"
-import * as RealWorld from "./RealWorld.ts"
-import {
-  CONVERGES_WITHIN_MS,
-  DAY,
-  type Goal,
-  type Law,
-  MINUTE,
-  type Play,
-  type Scenario,
-  type Step
-} from "./Scenario.ts"
-import { type Entry, type Keep, Trace } from "./Trace.ts"
-import { Weather } from "./Weather.ts"
-import { type Finding, World } from "./World.ts"
+import { ExitCode } from "../../core/Errors.ts"
+import { EPOCH_MS } from "./Kernel.ts"
+import { DEFAULT_NODES } from "./Nodes.ts"
+import type { Options, Report } from "./Report.ts"
+import { Run } from "./Run.ts"
 
+export type { Options, Planned, Report } from "./Report.ts"
 export { EPOCH_MS }
 
 /** Storage nodes of one simulation. A node takes some 20 KB. */
@@ -45,18 +22,6 @@ export const NODES_MAX = 1_000
 
 /** Seeds are integers up to this one, so that every tool that reads them carries them without loss. */
 export const SEED_MAX = Number.MAX_SAFE_INTEGER
-
-/** Virtual time that work may go on past everything that was planned. */
-const OVERTIME_MS = DAY
-
-/** Virtual time that stopped machines have to put themselves away. */
-const STOPPING_MS = 10 * MINUTE
-
-/** Virtual time between two tries of a goal. */
-const GOAL_RETRY_MS = 15_000
-
-/** Signatures remembered as valid: the same record is checked by every host that meets it. */
-const SIGNATURES_REMEMBERED = 65_536
 
 /** The simulation cannot be run as it was asked for. */
 export class InvalidSimulation extends Schema.TaggedError<InvalidSimulation>()("InvalidSimulation", {
@@ -69,52 +34,6 @@ export class InvalidSimulation extends Schema.TaggedError<InvalidSimulation>()("
   }
 }
 
-export interface Options {
-  readonly seed: number
-  readonly scenario: Scenario
-  /** Storage nodes; the scenario's own number otherwise. At most {@link NODES_MAX}. */
-  readonly nodes?: number | undefined
-  /** What of the trace is kept beside its hash; `tail` unless told. */
-  readonly keep?: Keep | undefined
-  /** Faults (`f0`, `f1`, …) and steps (`s0`, …) that are left out. */
-  readonly without?: ReadonlySet<string> | undefined
-  /** The network; the model unless told. */
-  readonly makeNodes?: MakeNodes | undefined
-  /** Wraps the whole run, for networks that need more than the kernel. */
-  readonly around?: (<A>(kernel: Kernel, chance: Chance, run: () => A) => A) | undefined
-  /** A faster crypto with the same verdicts; the pure one unless told. */
-  readonly ed25519?: Ed25519["Service"] | undefined
-  readonly hasher?: Hasher["Service"] | undefined
-}
-
-/** A fault or a step of the plan. */
-export interface Planned {
-  readonly id: string
-  readonly atMs: number
-  readonly title: string
-}
-
-export interface Report {
-  readonly seed: number
-  readonly scenario: string
-  readonly nodes: number
-  /** The first thing that was wrong; `undefined` where all is well. */
-  readonly finding: Finding | undefined
-  /** SHA-256 of the whole trace, hexadecimal. */
-  readonly hash: string
-  /** Lines of the whole trace. */
-  readonly lines: number
-  /** As many of its entries as were kept. */
-  readonly trace: ReadonlyArray<Entry>
-  readonly virtualMs: number
-  /** Events and tasks of the kernel. */
-  readonly events: number
-  readonly planned: ReadonlyArray<Planned>
-  readonly figures: { readonly [name: string]: number }
-  /** Who held what when; empty unless all of the trace is kept. */
-  readonly holdings: ReadonlyArray<Sample>
-}
-
 const problemOf = ({ nodes, scenario, seed }: Options): string | undefined => {
   const count = nodes ?? scenario.nodes?.count ?? DEFAULT_NODES.count
   if (!Number.isSafeInteger(seed) || seed < 0) return `${seed} is no seed`
@@ -123,243 +42,11 @@ const problemOf = ({ nodes, scenario, seed }: Options): string | undefined => {
   return undefined
 }
 
-const pure = () =>
-  Effect.runSync(
-    Effect.scoped(Layer.build(Layer.mergeAll(Layer.fresh(Ed25519.layerNoble), Layer.fresh(Hasher.layerNoble))))
-  )
-
-const sentenceOf = (cause: Cause.Cause<unknown>): string => {
-  const error = Cause.squash(cause)
-  return explain(error)?.message ?? (error instanceof Error ? `${error.name}: ${error.message}` : String(error))
-}
-
-/** One run, from the first event to the report. */
-class Run {
-  readonly #options: Options
-  readonly #kernel: Kernel
-  readonly #world: World
-  readonly #trace: Trace
-  readonly #chance: Chance
-  readonly #count: number
-  readonly #holdings: HoldingsOverTime | undefined
-  #faults: ReadonlyArray<Fault> = []
-  readonly #unfinished = new Set<string>()
-  #laws: ReadonlyArray<Law>
-  #play: Play = { steps: [] }
-  #endMs = 0
-
-  constructor(options: Options) {
-    const { keep = "tail", scenario } = options
-    this.#options = options
-    const chance = Chance.of(`${scenario.name} ${options.seed}`)
-    this.#chance = chance
-    this.#kernel = new Kernel(chance.fork("kernel"))
-    this.#trace = new Trace(keep)
-    const crypto = pure()
-    const backend = options.ed25519 ?? Context.get(crypto, Ed25519)
-    const ground: Ground = {
-      kernel: this.#kernel,
-      chance,
-      trace: this.#trace,
-      weather: new Weather(this.#kernel, chance.fork("weather")),
-      ed25519: { ...backend, verify: VerifiedSignatures.remembering(backend.verify, SIGNATURES_REMEMBERED) }
-    }
-    this.#count = options.nodes ?? scenario.nodes?.count ?? DEFAULT_NODES.count
-    const makeNodes = options.makeNodes ?? ModelNodes.make
-    const nodes = makeNodes(ground, { ...DEFAULT_NODES, ...scenario.nodes, count: this.#count })
-    this.#world = new World({ ground, nodes, hasher: options.hasher ?? Context.get(crypto, Hasher) })
-    this.#holdings = keep === "all" ? new HoldingsOverTime() : undefined
-    const hosts = () => [...this.#world.written]
-    this.#laws = [
-      Laws.seqNeverFalls(hosts),
-      Laws.onlySignedRecords(hosts, ground.ed25519),
-      Laws.pinsStay(hosts, (host, name) => this.#world.mayRepin(host, name)),
-      Laws.onlySignedBytes(hosts, this.#world.truth)
-    ]
-  }
-
-  /** Everything happens in here, with the real world kept out. */
-  start(): Report {
-    const onUse = (what: string) => this.#world.find("real world", `something used ${what}, which no seed can repeat`)
-    const { around } = this.#options
-    const within =
-      around === undefined
-        ? () => this.#report()
-        : () => around(this.#kernel, this.#chance.fork("around"), () => this.#report())
-    return RealWorld.guarded(() => this.#kernel.now, onUse, within)
-  }
-
-  #report(): Report {
-    const stage = this.#kernel.process("scenario")
-    let exit: Exit.Exit<void, unknown> | undefined
-    stage.fork(this.#story, (ended) => {
-      exit = ended
-    })
-    const stop = this.#go(() => exit !== undefined, Number.MAX_SAFE_INTEGER)
-    if (exit !== undefined && Exit.isFailure(exit)) this.#world.find("defect", sentenceOf(exit.cause))
-    this.#judge(stop)
-    if (this.#world.finding === undefined) this.#putAway()
-    return {
-      seed: this.#options.seed,
-      scenario: this.#options.scenario.name,
-      nodes: this.#count,
-      finding: this.#world.finding,
-      hash: this.#trace.hash,
-      lines: this.#trace.count,
-      trace: this.#trace.entries,
-      virtualMs: this.#kernel.elapsedMs,
-      events: this.#kernel.steps,
-      planned: this.#planned,
-      figures: this.#play.figures?.() ?? {},
-      holdings: this.#holdings?.samples ?? []
-    }
-  }
-
-  /** Faults, laws and networks are plain functions: what they throw ends the run. */
-  #go(isDone: () => boolean, untilMs: number): Stop {
-    try {
-      return this.#kernel.run(isDone, untilMs, () => this.#hasFailed())
-    } catch (defect) {
-      this.#world.find("defect", sentenceOf(Cause.die(defect)))
-      return "failed"
-    }
-  }
-
-  get #planned(): ReadonlyArray<Planned> {
-    const plan =
-      (kind: string) =>
-      ({ atMs, title }: Fault | Step, index: number) => ({ id: `${kind}${index}`, atMs, title })
-    return [...this.#faults.map(plan("f")), ...this.#play.steps.map(plan("s"))].filter(({ id }) => this.#isIn(id))
-  }
-
-  #isIn(id: string): boolean {
-    return this.#options.without?.has(id) !== true
-  }
-
-  readonly #story = Effect.gen({ self: this }, function* () {
-    const world = this.#world
-    this.#unfinished.add("setting the stage")
-    this.#faults = this.#options.scenario.faults?.(this.#chance.fork("faults")) ?? []
-    this.#play = yield* this.#options.scenario.play(world)
-    this.#unfinished.delete("setting the stage")
-    this.#laws = [...this.#laws, ...(this.#play.laws ?? [])]
-    const healed = this.#planFaults()
-    const steps = this.#play.steps.map((step, index) => this.#step(step, `s${index}`))
-    this.#endMs = this.#kernel.elapsedMs + Math.max(0, healed, ...this.#play.steps.map(({ atMs }) => atMs))
-    yield* Effect.all([Effect.sleep(healed), ...steps], { concurrency: "unbounded", discard: true })
-    world.note("heal", "world", "every fault has healed, every step has ended")
-    const withinMs = this.#options.scenario.convergesWithinMs ?? CONVERGES_WITHIN_MS
-    this.#endMs = this.#kernel.elapsedMs + withinMs
-    const goals = (this.#play.goals ?? []).map((goal) => this.#goal(goal, this.#kernel.elapsedMs, withinMs))
-    yield* Effect.all(goals, { concurrency: "unbounded", discard: true })
-  })
-
-  /** Plans all faults; gives the time until the last one has healed. */
-  #planFaults(): number {
-    let last = 0
-    this.#faults.forEach((fault, index) => {
-      const id = `f${index}`
-      if (!this.#isIn(id)) return
-      this.#kernel.after(fault.atMs, () => {
-        this.#world.note("fault", id, fault.title)
-        const heal = fault.begin(this.#world, this.#chance.fork(`fault ${index}`))
-        if (fault.forMs === undefined) return
-        this.#kernel.after(fault.forMs, () => {
-          this.#world.note("heal", id, fault.title)
-          heal()
-        })
-      })
-      last = Math.max(last, fault.atMs + (fault.forMs ?? 0))
-    })
-    return last
-  }
-
-  #step(step: Step, id: string): Effect.Effect<void> {
-    if (!this.#isIn(id)) return Effect.void
-    const world = this.#world
-    return Effect.gen({ self: this }, function* () {
-      yield* Effect.sleep(step.atMs)
-      world.note("did", id, step.title)
-      this.#unfinished.add(step.title)
-      const exit = yield* Effect.exit(step.run)
-      this.#unfinished.delete(step.title)
-      if (Exit.isSuccess(exit)) return world.note("did", id, `${step.title}: done`)
-      const sentence = sentenceOf(exit.cause)
-      world.note("did", id, `${step.title}: ${sentence}`)
-      if (Cause.hasDies(exit.cause)) world.find("defect", `${step.title}: ${sentence}`)
-      else if (step.mustSucceed === true) world.find("step", `${step.title}: ${sentence}`)
-    })
-  }
-
-  #goal({ reach, title }: Goal, sinceMs: number, withinMs: number): Effect.Effect<void> {
-    const world = this.#world
-    return Effect.gen({ self: this }, function* () {
-      this.#unfinished.add(title)
-      for (;;) {
-        const leftMs = sinceMs + withinMs - this.#kernel.elapsedMs
-        const exit = yield* Effect.exit(Effect.timeoutOption(reach, Math.max(1, leftMs)))
-        const isReached = Exit.isSuccess(exit) && exit.value._tag === "Some"
-        this.#unfinished.delete(title)
-        if (isReached) return world.note("did", "goal", title)
-        const sentence = Exit.isFailure(exit) ? sentenceOf(exit.cause) : "it takes too long"
-        if (Exit.isFailure(exit) && Cause.hasDies(exit.cause)) return world.find("defect", `${title}: ${sentence}`)
-        if (this.#kernel.elapsedMs + GOAL_RETRY_MS > sinceMs + withinMs) {
-          return world.find("goal", `${title}: not within ${withinMs} ms after the last fault: ${sentence}`)
-        }
-        world.note("note", "goal", `${title}: not yet: ${sentence}`)
-        yield* Effect.sleep(GOAL_RETRY_MS)
-      }
-    })
-  }
-
-  #hasFailed(): boolean {
-    const world = this.#world
-    if (this.#holdings !== undefined) this.#holdings.look(this.#kernel.elapsedMs, world.nodes)
-    if (world.isTouched && world.finding === undefined) {
-      world.isTouched = false
-      for (const { broken, title } of this.#laws) {
-        const problem = broken()
-        if (problem !== undefined) world.find("law", `${title}: ${problem}`)
-      }
-      world.written.clear()
-    }
-    if (this.#kernel.elapsedMs > this.#endMs + OVERTIME_MS) {
-      world.find("overtime", `still at work ${OVERTIME_MS} ms after everything was planned to end: ${this.#pending}`)
-    }
-    return world.finding !== undefined
-  }
-
-  get #pending(): string {
-    return [...this.#unfinished].join("; ") || "unknown work"
-  }
-
-  #judge(stop: Stop): void {
-    if (stop === "stuck") {
-      const text = "nothing is left to do, and these wait for ever (or for something real, such as a promise)"
-      this.#world.find("deadlock", `${text}: ${this.#pending}`)
-    }
-    if (stop === "circling") this.#world.find("livelock", `no time passes while these go on: ${this.#pending}`)
-  }
-
-  /** Stops every machine in order, and sees to it that nothing goes on. */
-  #putAway(): void {
-    for (const host of this.#world.hosts) host.stop(() => undefined)
-    const isQuiet = () => this.#kernel.running.length === 0
-    this.#go(isQuiet, this.#kernel.now + STOPPING_MS)
-    if (isQuiet()) return
-    const left = this.#kernel.running.map(({ fibers, name }) => `${name} (${fibers})`).join(", ")
-    this.#world.find("leak", `fibers go on after their machines were stopped: ${left}`)
-  }
-}
-
-const execute = (options: Options): Report => {
-  const run = new Run(options)
-  return run.start()
-}
-
 /** Plays a scenario. Never fails for what it finds: that is in the report. Blocks until it is over. */
 export const run = (options: Options): Effect.Effect<Report, InvalidSimulation> =>
   Effect.suspend(() => {
     const problem = problemOf(options)
-    return problem === undefined ? Effect.sync(() => execute(options)) : Effect.fail(new InvalidSimulation({ problem }))
+    return problem === undefined
+      ? Effect.sync(() => new Run(options).start())
+      : Effect.fail(new InvalidSimulation({ problem }))
   })

@@ -14,6 +14,7 @@ import type { PublisherTrust } from "../../registry/PublisherTrust.ts"
 import { Seeders } from "../../registry/Seeders.ts"
 import type { Swarm } from "../../swarm/Swarm.ts"
 import * as Trust from "../../trust/Trust.ts"
+import { Afflictions } from "./Afflictions.ts"
 import type { Chance } from "./Chance.ts"
 import { Device } from "./Device.ts"
 import * as Disk from "./Disk.ts"
@@ -63,6 +64,7 @@ export class World {
   /** For what the scenario itself draws; each label a stream of its own. */
   readonly chance: Chance
   finding: Finding | undefined
+  readonly afflictions = new Afflictions()
   /** What honest publishers signed. */
   readonly truth = new Truth()
   /** Whether anything has happened since the laws were asked last. */
@@ -71,6 +73,7 @@ export class World {
   written = new Set<Machine>()
   readonly #topics: ModelTopics.Topics
   readonly #chance: Chance
+  #defect: string | undefined
   readonly #hasher: Hasher["Service"]
   readonly #hosts = new Map<string, Machine>()
   readonly #repinned = new Set<string>()
@@ -101,11 +104,11 @@ export class World {
     if (this.#hosts.has(name)) throw new RangeError(`there are two hosts named ${name}`)
     const number = this.#hosts.size + 1
     const device = new Device(this.#chance.fork(`disk of ${name}`))
-    device.onWrite = (what, isMade) => {
+    device.watch((what, isMade) => {
       if (!isMade) return
       this.written.add(host)
       this.note("disk", name, what)
-    }
+    })
     const host: Machine = new Host<Services>({
       name,
       address: `10.1.${number >> 8}.${number & 255}`,
@@ -139,6 +142,16 @@ export class World {
     this.trace.add({ atMs: this.kernel.elapsedMs, kind, from, text })
   }
 
+  /** A fiber died. Whoever waits for it will say so at the same moment, and better. */
+  noteDefect(text: string): void {
+    this.#defect ??= text
+  }
+
+  /** Makes a finding of a fiber that died and that nobody has spoken of. */
+  findDefect(): void {
+    if (this.#defect !== undefined) this.find("defect", this.#defect)
+  }
+
   /** Something is wrong: the run ends with the first finding. */
   find(kind: Finding["kind"], text: string): void {
     if (this.finding !== undefined) return
@@ -152,6 +165,7 @@ export class World {
     this.#started++
     const process = this.kernel.process(`${name} ${this.#started}`, skewMs)
     process.onLog = (line) => this.note("note", name, line)
+    process.onDefect = (cause) => this.noteDefect(`${name}: ${sentenceOf(cause)}`)
     return process
   }
 

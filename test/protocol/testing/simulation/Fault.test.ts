@@ -148,6 +148,47 @@ describe("Fault", () => {
     )
   })
 
+  it("heals only when every fault of its kind has healed", () => {
+    const seen: Array<string> = []
+    const look = (world: World) => {
+      const alice = world.hostNamed("alice")!
+      const dishonest = world.nodes.names().length
+      seen.push(`${alice.isUp ? "up" : "down"} ${alice.device.failShare} ${dishonest}`)
+    }
+    const at = (fromS: number, toS: number) => ({ atMs: fromS * SECOND, forMs: (toS - fromS) * SECOND })
+    const scenario: Scenario = {
+      name: "overlapping",
+      about: "",
+      faults: () => [
+        Fault.crash(at(10, 30), "alice"),
+        Fault.crash(at(20, 50), "alice"),
+        Fault.disk(at(10, 50), "alice", 0.1),
+        Fault.disk(at(20, 30), "alice", 0.05),
+        Fault.nodesCrash(at(10, 30), 1, true),
+        Fault.nodesCrash(at(5, 50), 0.5, true)
+      ],
+      play: (world) =>
+        Effect.sync(() => {
+          world.host("alice")
+          const steps = [1, 15, 25, 40, 60].map((second) => ({
+            atMs: second * SECOND,
+            title: `looking at ${second} s`,
+            run: Effect.sync(() => look(world))
+          }))
+          return { steps }
+        })
+    }
+    const report = Effect.runSync(Simulation.run({ seed: 5, scenario, nodes: NODES, ed25519 }))
+    assert.isUndefined(report.finding)
+    assert.deepStrictEqual(seen, [
+      `up 0 ${NODES}`,
+      "down 0.1 0",
+      "down 0.05 0",
+      `down 0.1 ${NODES / 2}`,
+      `up 0 ${NODES}`
+    ])
+  })
+
   it("passes over hosts that are not there", () => {
     for (const fault of [
       Fault.crash(span, "nobody"),

@@ -24,7 +24,7 @@ const runner = (
   return ({ nodes = 50, seed, without }: Simulation.Options): Simulation.Report => {
     const left = planned.filter(({ id }) => without?.has(id) !== true)
     const kind = judge((id) => left.some((item) => item.id === id), nodes)
-    const finding = kind === undefined ? undefined : { kind, text: `with ${left.length}`, atMs: 50 }
+    const finding = kind === undefined ? undefined : { kind, text: `the law: with ${left.length}`, atMs: 50 }
     const rest = { hash: "", lines: 0, trace: [], virtualMs: 0, events: 0, figures: {}, holdings: [] }
     return { seed, scenario: nothing.name, nodes, finding, planned: left, ...rest }
   }
@@ -33,6 +33,18 @@ const runner = (
 const idsOf = ({ report }: Shrink.Shrunk) => report.planned.map(({ id }) => id)
 
 describe("Shrink", () => {
+  it("does not go over to another law", () => {
+    const run = runner({ faults: 4, steps: 4 }, (has) => (has("f1") ? "law" : undefined))
+    const other: typeof run = (given) => {
+      const report = run(given)
+      const isSmall = report.planned.length < 4
+      return isSmall ? { ...report, finding: { kind: "law", text: "another law: with few", atMs: 50 } } : report
+    }
+    const shrunk = Shrink.shrink(other, options)
+    assert.include(shrunk.report.finding?.text, "the law")
+    assert.isAtLeast(shrunk.report.planned.length, 4)
+  })
+
   it("leaves what it takes to fail, and nothing else", () => {
     const run = runner({ faults: 40, steps: 60 }, (has) => (has("f17") && has("s3") && has("s58") ? "law" : undefined))
     const shrunk = Shrink.shrink(run, options)

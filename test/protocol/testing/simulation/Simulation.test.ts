@@ -6,6 +6,7 @@ import * as Random from "effect/Random"
 import * as Fault from "../../../../src/protocol/testing/simulation/Fault.ts"
 import { MINUTE, ofSeed, type Scenario, SECOND } from "../../../../src/protocol/testing/simulation/Scenario.ts"
 import * as Simulation from "../../../../src/protocol/testing/simulation/Simulation.ts"
+import type { Machine } from "../../../../src/protocol/testing/simulation/World.ts"
 import { lineOf } from "../../../../src/protocol/testing/simulation/Trace.ts"
 import * as Actors from "../../../../src/protocol/testing/scenarios/Actors.ts"
 import { service as ed25519 } from "./Crypto.ts"
@@ -149,7 +150,44 @@ describe("Simulation.run", () => {
   })
 
   it("finds a deadlock", () => {
-    assert.match(findingOf(doing(Effect.never)), /^(deadlock|overtime): .*the step/)
+    const nothing = doing(Effect.never)
+    const report = run(nothing, { nodes: 1 })
+    assert.strictEqual(report.finding?.kind, "deadlock")
+    assert.include(report.finding?.text, "the step")
+  })
+
+  it("finds work that never ends beside other work that goes on", () => {
+    const waiting: Partial<Scenario> = {
+      play: (world) =>
+        Effect.sync(() => {
+          world.host("alice").background("ticking", Effect.forever(Effect.sleep("1 hour")))
+          return { steps: [{ atMs: 0, title: "the step", run: Effect.never }] }
+        })
+    }
+    assert.match(findingOf(waiting), /^overtime: .*the step/)
+  })
+
+  it("finds a fiber that dies though nobody waits for it", () => {
+    const dies = Effect.die(new TypeError("oh"))
+    const on = (work: (host: Machine) => Effect.Effect<unknown, unknown>): Partial<Scenario> => ({
+      play: (world) =>
+        Effect.sync(() => ({
+          steps: [
+            { atMs: 0, title: "the step", run: work(world.host("alice")) },
+            { atMs: MINUTE, title: "waiting", run: Effect.void }
+          ]
+        }))
+    })
+    const forked = [
+      on((host) => host.run(Effect.forkDetach(dies))),
+      on((host) => host.run(Effect.andThen(Effect.forkChild(dies), Effect.sleep("1 minute")))),
+      on((host) => host.open(Effect.forkScoped(dies))),
+      on((host) =>
+        Effect.sync(() => host.background("work", Effect.andThen(Effect.forkScoped(dies), Effect.sleep("1 hour"))))
+      )
+    ]
+    for (const scenario of forked) assert.strictEqual(findingOf(scenario), "defect: alice: TypeError: oh")
+    assert.strictEqual(findingOf(doing(Effect.forkDetach(dies))), "defect: TypeError: oh")
   })
 
   it("finds a fiber that goes on after its machine was stopped", () => {
@@ -171,6 +209,9 @@ describe("Simulation.run", () => {
       ["Math.random", () => Math.random()],
       ["setTimeout", () => clearTimeout(setTimeout(() => undefined, 1))],
       ["performance.now", () => performance.now()],
+      ["hrtime", () => process.hrtime()],
+      ["hrtime.bigint", () => process.hrtime.bigint()],
+      ["nextTick", () => process.nextTick(() => undefined)],
       ["crypto", () => crypto.getRandomValues(new Uint8Array(1))]
     ]
     for (const [name, use] of uses) assert.match(findingOf(doing(Effect.sync(use))), /^real world: /, name)

@@ -13,8 +13,9 @@ import * as Xor from "./Xor.ts"
 export const FORGOTTEN_AFTER_MAX_MS = 15 * 60_000
 
 export class Population {
-  /** All there ever were, in the order in which they came. */
-  readonly nodes: Array<StorageNode> = []
+  /** All but those that are gone for ever, in the order in which they came. */
+  readonly #nodes: Array<StorageNode> = []
+  #living: ReadonlyArray<StorageNode> | undefined
   readonly #kernel: Kernel
   readonly #chance: Chance
 
@@ -23,13 +24,15 @@ export class Population {
     this.#chance = chance
   }
 
+  /** Those that are up, in the order in which they came. */
   get living(): ReadonlyArray<StorageNode> {
-    return this.nodes.filter(({ isUp }) => isUp)
+    this.#living ??= this.#nodes.filter(({ isUp }) => isUp)
+    return this.#living
   }
 
   /** The beginning: everybody is there, and knows some of the others. */
   settle(nodes: ReadonlyArray<StorageNode>): void {
-    this.nodes.push(...nodes)
+    this.#add(nodes)
     // One order, in which each begins elsewhere: to shuffle a thousand for each of a thousand takes too long.
     const order = this.#chance.shuffled(nodes)
     for (const node of nodes) {
@@ -43,7 +46,7 @@ export class Population {
 
   /** One comes, or comes back. */
   enter(node: StorageNode): void {
-    if (!this.nodes.includes(node)) this.nodes.push(node)
+    this.#add(this.#nodes.includes(node) ? [] : [node])
     this.#introduce(
       node,
       this.living.filter((other) => other !== node)
@@ -56,19 +59,31 @@ export class Population {
    */
   enterTogether(nodes: ReadonlyArray<StorageNode>): void {
     const before = this.living
-    this.nodes.push(...nodes)
+    this.#add(nodes)
     for (const node of nodes) this.#introduce(node, before)
     for (const node of nodes) {
       for (const other of this.#chance.shuffled(nodes)) if (other !== node) node.table.offer(other)
     }
   }
 
-  /** One is gone. The others find out one by one. */
+  /** One is up no longer, and may come back. The others find out one by one. */
   leave(node: StorageNode): void {
+    this.#living = undefined
     for (const other of this.living) {
       if (other === node || !other.table.has(node)) continue
       this.#kernel.after(this.#chance.between(0, FORGOTTEN_AFTER_MAX_MS), () => this.#forget(other, node))
     }
+  }
+
+  /** One that is up no longer will never come back. */
+  forget(node: StorageNode): void {
+    const at = this.#nodes.indexOf(node)
+    if (at !== -1) this.#nodes.splice(at, 1)
+  }
+
+  #add(nodes: ReadonlyArray<StorageNode>): void {
+    this.#nodes.push(...nodes)
+    this.#living = undefined
   }
 
   #introduce(node: StorageNode, others: ReadonlyArray<StorageNode>): void {

@@ -16,7 +16,7 @@ interface Kept {
 }
 
 export class Items {
-  /** By target in hex; what was put longest ago comes first. */
+  /** By target in hex; what was put, or used, longest ago comes first. */
   readonly #kept = new Map<string, Kept>()
   readonly #capacity: number
   readonly #lifetimeMs: number
@@ -43,6 +43,14 @@ export class Items {
     this.#kept.set(target, { item, putAt: this.#now() })
     if (this.#kept.size <= this.#capacity) return
     for (const oldest of this.#kept.keys()) return void this.#kept.delete(oldest)
+  }
+
+  /** What is used goes later where there are too many; its time after the last put goes on. */
+  use(target: string): void {
+    const kept = this.#kept.get(target)
+    if (kept === undefined) return
+    this.#kept.delete(target)
+    this.#kept.set(target, kept)
   }
 
   /** All that has not expired. */

@@ -21,6 +21,8 @@ export interface Options {
   readonly capacity: number
   /** How long an item is kept after its last put, ms; may be `Infinity`. */
   readonly lifetimeMs: number
+  /** Whether it refuses the very record which it holds. */
+  readonly refusesSame: boolean
   readonly chance: Chance
   /** Virtual time, ms. */
   readonly now: () => number
@@ -129,7 +131,11 @@ export class StorageNode implements Neighbour {
     return STORED
   }
 
-  /** In the order of bittorrent-dht and libtorrent: `cas` is compared even where the very same record comes again. */
+  /**
+   * In the order of bittorrent-dht and libtorrent: `cas` is compared even where the very same record comes again. BEP 44
+   * and our guard take that record; bare bittorrent-dht 11 refuses it with 302, as every seq that is not above the one it
+   * holds, and counts it as used all the same.
+   */
   #refusalOf(item: MutableItem, cas: number | undefined): Answer | undefined {
     if (item.salt.length > Record.SALT_MAX_BYTES) return SALT_TOO_BIG
     if (!Number.isSafeInteger(item.seq) || item.seq < 0) return BAD_SEQ
@@ -137,6 +143,9 @@ export class StorageNode implements Neighbour {
     const held = this.items.get(item.target.hex)
     if (held?._tag !== "Mutable") return undefined
     if (cas !== undefined && held.seq !== cas) return CAS_MISMATCH
-    return item.seq > held.seq || Record.isSame(item, held) ? undefined : SEQ_TOO_LOW
+    if (item.seq > held.seq) return undefined
+    if (this.#options.refusesSame) this.items.use(item.target.hex)
+    else if (Record.isSame(item, held)) return undefined
+    return SEQ_TOO_LOW
   }
 }
