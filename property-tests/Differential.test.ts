@@ -125,7 +125,7 @@ interface Network {
 const play =
   (network: typeof onWire) =>
   ({ seed, steps }: Program, { behaviour, count }: Network): ReadonlyArray<string> =>
-    network(seed, { count, forgetsAfter2h: 0, forgetsAfter24h: 0 }, ({ member, nodes, pass }) => {
+    network(seed, { count, forgetsAfter2h: 0, forgetsAfter24h: 0, refusesSame: 0 }, ({ member, nodes, pass }) => {
       nodes.names().forEach((name, i) => {
         if (i % LIARS_EACH === 1) nodes.behave(name, behaviour)
       })

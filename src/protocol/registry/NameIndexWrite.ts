@@ -116,6 +116,8 @@ interface Progress {
   /** What is left for reading trees. */
   readonly budget: Budget
   sent: Record.Record | undefined
+  /** Whether somebody waits to be told that enough nodes hold the record. */
+  readonly isClaim: boolean
 }
 
 const blocked = ({ name }: NameIndexMemory.Place, problem: string) =>
@@ -147,6 +149,23 @@ const learn = Effect.fnUntraced(function* (
   return { current, memory, union: kept, urgent: NameClaim.merge(backed, own) }
 })
 
+/**
+ * Puts a record again that the network has, for more nodes to hold it. Those that had it need not take it once more:
+ * what counts is who holds it in the end.
+ */
+const spread = Effect.fnUntraced(function* (place: NameIndexMemory.Place, record: Record.Record) {
+  const failed = yield* Quorum.put(record).pipe(Effect.as(undefined), Effect.catch(Effect.succeed))
+  if (failed === undefined) return
+  if (failed.reason._tag !== "TooFewAcks") return yield* Effect.fail(raced(failed))
+  const dht = yield* Dht
+  const found = yield* dht.lookup(record.publicKey, record.salt).pipe(Effect.mapError(toRegistryError))
+  const isHeld = Option.exists(found.value, (held) => Record.isSame(held, record))
+  const holders = Math.max(failed.reason.acks, isHeld ? found.responders.length : 0)
+  const least = yield* Quorum.needed
+  if (holders >= least) return
+  return yield* blocked(place, `it stands, but only ${holders} of at least ${least} DHT nodes hold it`)
+})
+
 /** Puts the record of the union, with the pages that it needs, unless it stands there in these very bytes. */
 const settle = Effect.fnUntraced(function* (
   place: NameIndexMemory.Place,
@@ -157,9 +176,11 @@ const settle = Effect.fnUntraced(function* (
   const made = NameIndexRecord.make(union)
   if (inRecord !== undefined && Bytes.Equivalence(inRecord.value, made.value)) {
     yield* putPages(made.pages, made.pages, progress.pages)
-    // Nodes that took an earlier try refused its repetition for its `cas`: this counts all of them.
-    if (progress.sent !== undefined && Record.isSame(inRecord, progress.sent)) {
-      yield* Quorum.put(inRecord).pipe(Effect.mapError(raced))
+    // Nodes that took an earlier try refused its repetition for its `cas`: this counts all of them. And whoever
+    // put it before, cut off perhaps, may have reached no more nodes than it knew then.
+    const isSent = progress.sent !== undefined && Record.isSame(inRecord, progress.sent)
+    if (isSent || (progress.isClaim && current.responders.length < (yield* Quorum.needed))) {
+      yield* spread(place, inRecord)
     }
     return inRecord
   }
@@ -189,7 +210,8 @@ const write = Effect.fnUntraced(function* (
   const progress: Progress = {
     pages: new Set(),
     budget: budgetOf(TREE_DEADLINE, UNHURRIED_MIN),
-    sent: undefined
+    sent: undefined,
+    isClaim: question !== undefined
   }
   const attempt = Effect.gen(function* () {
     const learnt = yield* learn(place, propose, question, progress.budget)

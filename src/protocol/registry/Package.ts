@@ -226,26 +226,61 @@ const isNewer = (self: Signed, that: Signed): boolean => {
   return Bytes.Order(self.record.value, that.record.value) >= 0
 }
 
+/** Flags that are in one of the two and not in the other. */
+const flagsApart = (self: number, that: number): number => {
+  let count = 0
+  for (let rest = self ^ that; rest !== 0; rest >>= 1) count += rest & 1
+  return count
+}
+
 /**
- * Joins what two machines signed with one key, neither knowing of the other: every version of both,
- * with the flags of the newer record where both have it, and the newest release of both. Commutative
- * and idempotent; where the newer one lacks nothing it is the result, byte for byte. Of the older one
- * what cannot be read is passed over.
+ * Whether the newer of two records was made without knowledge of the older one. It was, where what nothing takes away is
+ * lacking in it: a number of its own, a version, a later date. And mostly where the two differ in more than there are
+ * numbers between them, since a publication adds one version, and a retraction changes one flag.
+ */
+const isIgnorant = (
+  newer: Signed,
+  older: Signed,
+  inNewer: ReadonlyMap<Version.Version, number>,
+  inOlder: ReadonlyMap<Version.Version, number>
+): boolean => {
+  const between = newer.record.seq - older.record.seq
+  if (between === 0 || older.value.t > newer.value.t) return true
+  let differences = 0
+  for (const version of inOlder.keys()) if (!inNewer.has(version)) return true
+  for (const [version, flags] of inNewer) {
+    const before = inOlder.get(version)
+    differences += before === undefined ? 1 : flagsApart(before, flags)
+  }
+  return differences > between
+}
+
+/**
+ * Joins what two machines signed with one key: every version of both, and the newest release of both. Where
+ * neither can have known of the other a flag that either has set stays set, so that nobody's yank is undone by a
+ * publication; else the newer record has the say, so that a flag can be taken away. Commutative and idempotent; where
+ * the newer one lacks nothing it is the result, byte for byte. Of the older one what cannot be read is passed over.
  */
 export const merge = Effect.fn("Package.merge")(function* (self: Signed, that: Signed) {
   const [newer, older] = isNewer(self, that) ? [self, that] : [that, self]
   const asItIs: Draft = { pkg: newer.value, value: newer.record.value, pages: [] }
   if (newer.value.n !== older.value.n || Bytes.Equivalence(newer.record.value, older.record.value)) return asItIs
   const known = new Map(yield* versions(newer.value))
-  const missing = (yield* readableVersions(older.value)).filter(([version]) => !known.has(version))
-  const flags = new Map([...missing, ...known])
+  const listed = yield* readableVersions(older.value)
+  const missing = listed.filter(([version]) => !known.has(version))
+  const isApart = isIgnorant(newer, older, known, new Map(listed))
+  const flagged = listed.flatMap(([version, ofOlder]): ReadonlyArray<Entry> => {
+    const ofNewer = known.get(version)
+    return !isApart || ofNewer === undefined || (ofNewer | ofOlder) === ofNewer ? [] : [[version, ofNewer | ofOlder]]
+  })
+  const flags = new Map([...missing, ...known, ...flagged])
   const entryOf = ({ l }: Package): Entry => [l.v, flags.get(l.v) ?? 0]
   const takesOlder = isPreferred(entryOf(older.value), entryOf(newer.value))
-  if (missing.length === 0 && !takesOlder) return asItIs
+  if (missing.length === 0 && flagged.length === 0 && !takesOlder) return asItIs
   const head = {
     n: newer.value.n,
     l: takesOlder ? older.value.l : newer.value.l,
     t: Math.max(newer.value.t, older.value.t)
   }
-  return yield* change(newer.value, head, missing, missing.length)
+  return yield* change(newer.value, head, [...missing, ...flagged], missing.length)
 })

@@ -15,10 +15,12 @@ import * as KeyString from "../dht/KeyString.ts"
 import type { PageStore } from "../dht/PageStore.ts"
 import * as Quorum from "../dht/Quorum.ts"
 import * as Record from "../dht/Record.ts"
+import type { RecordStore } from "../dht/RecordStore.ts"
 import * as Announce from "./Announce.ts"
 import * as Lookup from "./Lookup.ts"
 import * as NameClaim from "./NameClaim.ts"
 import * as NameIndex from "./NameIndex.ts"
+import * as OwnPackage from "./OwnPackage.ts"
 import * as Package from "./Package.ts"
 import { type RegistryError, NameIndexBlocked, toRegistryError } from "./RegistryError.ts"
 import * as Release from "./Release.ts"
@@ -68,7 +70,7 @@ const toDraft = ({ pages, pkg, value }: Package.Draft): Revision.Draft<Package.P
   pages
 })
 
-/** Of two records under one number the network's has the say: others have seen it, flags included. */
+/** Of two catalogues under one number the network's has the say: others have seen it. */
 const yielding = <A extends { readonly record: { readonly seq: number } }>(here: A, there: A): A =>
   here.record.seq === there.record.seq ? { ...here, record: { ...here.record, seq: here.record.seq - 1 } } : here
 
@@ -80,11 +82,13 @@ export interface PackageEdit<R> {
 
 /** Brings the package's record to where `edit` has nothing left to change. */
 export const writePackage = <R>(keyPair: KeyPair, name: PackageName, edit: PackageEdit<R>, { refresh }: Options) =>
-  Revision.write<Package.Package, R | Dht | PageStore>(keyPair, {
+  Revision.write<Package.Package, R | Dht | PageStore | RecordStore>(keyPair, {
     keyString: KeyString.packageOf(name),
     codec: Package.codec,
     rootOf: Package.rootOf,
-    merge: (there, here) => Effect.map(Package.merge(there, yielding(here, there)), toDraft),
+    merge: (there, here) => Effect.map(Package.merge(there, here), toDraft),
+    recall: OwnPackage.recall(keyPair.publicKey, name),
+    keep: (record) => OwnPackage.keep(keyPair, name, record),
     create: Effect.map(edit.create, toDraft),
     change: (current) => Effect.map(edit.change(current), Option.map(toDraft)),
     refresh

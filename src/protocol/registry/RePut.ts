@@ -32,7 +32,7 @@ export const SCAN_INTERVAL = Duration.minutes(30)
 /** The shortest time between two readings of the stores because pages were fetched: each reads all that is held. */
 export const FETCHED_SCAN_INTERVAL = Duration.minutes(1)
 
-/** A clock that is so far behind the last reading of the stores was set back. What is less is no more than a delay. */
+/** A clock that is so far behind what it was, or should be after a pause, was set back. What is less is no more than a delay. */
 export const SET_BACK = Duration.minutes(10)
 
 /** The longest that one item may take, then it counts as failed: several times what a slow network needs. */
@@ -100,6 +100,15 @@ const after = (
   return isPut ? RePutHealth.put(seen, acks, now) : seen
 }
 
+const dates = ["lastPut", "lastLook", "putBy", "hourlyUntil"] as const
+
+/** The same, `ms` earlier. */
+const earlier = (health: RePutHealth.Health, ms: number): RePutHealth.Health => ({
+  ...health,
+  ...Object.fromEntries(dates.map((date) => [date, health[date] === undefined ? undefined : health[date] - ms])),
+  nextDue: health.nextDue - ms
+})
+
 export const make = Effect.fnUntraced(function* (
   schedule: RePutSchedule.RePutSchedule = RePutSchedule.standard
 ): Effect.fn.Return<RePut, never, Services> {
@@ -112,6 +121,8 @@ export const make = Effect.fnUntraced(function* (
   let batchSize = Batch.SIZE_FIRST
   let scannedAt = Number.NEGATIVE_INFINITY
   let scanAt = Number.NEGATIVE_INFINITY
+  /** What the clock says now, at least, unless somebody sets it. */
+  let expectedAt = Number.NEGATIVE_INFINITY
 
   const tell = (event: RePutEvent) => PubSub.publish(events, event)
 
@@ -130,13 +141,18 @@ export const make = Effect.fnUntraced(function* (
     if (dropped > 0) yield* tell({ _tag: "PagesDropped", count: dropped })
   })
 
-  /** What was planned and measured by a clock that ran ahead would leave everything alone until then: it begins anew. */
-  const beginAnewIfSetBack = Effect.gen(function* () {
+  /**
+   * What was planned by a clock that ran ahead would be left alone until then: its dates go back with the clock. How
+   * far apart they are, and what was measured, stays, so that not everything is due at once.
+   */
+  const followClock = Effect.gen(function* () {
     const now = yield* Clock.currentTimeMillis
-    if (now >= scannedAt - Duration.toMillis(SET_BACK)) return
-    scannedAt = now
-    scanAt = now
-    for (const entry of entries.values()) entry.health = RePutHealth.fresh(entry.item, now)
+    const aheadMs = expectedAt - now
+    expectedAt = now
+    if (aheadMs <= Duration.toMillis(SET_BACK)) return
+    scannedAt -= aheadMs
+    scanAt -= aheadMs
+    for (const entry of entries.values()) entry.health = earlier(entry.health, aheadMs)
   })
 
   /** The schedule as it is for so many nodes and items. */
@@ -250,7 +266,7 @@ export const make = Effect.fnUntraced(function* (
     [...some].toSorted((a, b) => a.health.nextDue - b.health.nextDue)
 
   const step = Effect.gen(function* () {
-    yield* beginAnewIfSetBack
+    yield* followClock
     if (scanAt <= (yield* Clock.currentTimeMillis)) {
       yield* scan.pipe(
         Effect.catch((error) =>
@@ -269,7 +285,10 @@ export const make = Effect.fnUntraced(function* (
       else wakeAt = Math.min(wakeAt, entry.health.nextDue)
     }
     if (due.length > 0) yield* workAll(dueFirst(due), false)
-    else yield* Effect.sleep(wakeAt - now)
+    else {
+      yield* Effect.sleep(wakeAt - now)
+      expectedAt = wakeAt
+    }
   })
 
   const once = Effect.gen(function* () {

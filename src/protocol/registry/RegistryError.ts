@@ -134,7 +134,7 @@ export class NameIndexBlocked extends Schema.TaggedError<NameIndexBlocked>()("Na
   readonly exitCode = ExitCode.network
   readonly hint = "The release itself is published: users reach it with --publisher and your key. Try again later."
   override get message() {
-    return `The claim on the name "${this.package}" could not be recorded: ${this.problem}`
+    return `The claim on the name "${this.package}" is not recorded as it should be: ${this.problem}`
   }
 }
 

@@ -30,6 +30,9 @@ const RACE_PAUSE = Duration.millis(50)
 /** Tries of a write that another machine races. */
 export const WRITE_TRIES = 6
 
+/** Records beside the newest that are joined with it: one key seldom works at more machines at once. */
+const CONTESTED_MAX = 8
+
 /** Pages read from the own store at a time. */
 const READS_AT_ONCE = 16
 
@@ -40,13 +43,23 @@ export interface Draft<A> {
   readonly pages: ReadonlyArray<Uint8Array>
 }
 
+/** What stands, or stood, in a record, and under which number. */
+export interface Said<A> {
+  readonly record: Pick<Record.Record, "seq" | "value">
+  readonly value: A
+}
+
 /** One kind of record, and what is to become of it. */
 export interface Subject<A, R> {
   readonly keyString: string
   readonly codec: Schema.Codec<A, Uint8Array>
   readonly rootOf: (content: A) => Record.Target | undefined
-  /** What the network has and what this host remembers, where they differ. */
-  readonly merge: (self: Lookup.Found<A>, that: Lookup.Found<A>) => Effect.Effect<Draft<A>, RegistryError, R>
+  /** What the network has and what this host has, where they differ. */
+  readonly merge: (there: Said<A>, here: Said<A>) => Effect.Effect<Draft<A>, RegistryError, R>
+  /** What this host itself wrote last, where that is kept beside the newest record: that may have buried it. */
+  readonly recall?: Effect.Effect<Option.Option<Said<A>>, RegistryError, R>
+  /** Told of the record that was brought about, once enough nodes have it. */
+  readonly keep?: (record: Record.Record) => Effect.Effect<void, RegistryError, R>
   /** The first value, where there is no record yet. */
   readonly create: Effect.Effect<Draft<A>, RegistryError, R>
   /** The next value; `None` where the record is as it should be. */
@@ -112,7 +125,7 @@ interface Signed<A> extends Lookup.Found<A> {
 
 /** Brings a publisher's record to where `subject.change` has nothing left to change, and the network with it. */
 export const write = Effect.fn("Revision.write")(function* <A, R>(keyPair: KeyPair, subject: Subject<A, R>) {
-  const { change, codec, create, keyString, merge, refresh, rootOf } = subject
+  const { change, codec, create, keep = () => Effect.void, keyString, merge, recall, refresh, rootOf } = subject
   const open = Lookup.open(codec, keyString)
 
   const asItIs = ({ record, value }: Lookup.Found<A>): Current<A> => ({
@@ -141,24 +154,36 @@ export const write = Effect.fn("Revision.write")(function* <A, R>(keyPair: KeyPa
     return { record, value: draft.content, pages: draft.pages, isFromRemote } satisfies Signed<A>
   })
 
-  /**
-   * What stands beside our own record where the network gives that back: under the same number on other nodes, which
-   * will not take ours, or under a lower one that ours has buried. A record above both has to say what both say.
-   */
-  const contestedBy = ({ local, older, remote, rivals }: Lookup.Pair) =>
-    remote === local ? (rivals[0] ?? older[0]) : undefined
-
-  const joinContested = Effect.fnUntraced(function* (local: Record.Record, other: Record.Record) {
-    const draft = yield* merge(yield* open(other), yield* open(local))
+  /** As `current`, with what `other` says besides. */
+  const joinedBy = Effect.fnUntraced(function* (current: Current<A>, seq: number, other: Said<A>) {
+    const { content, pages, value } = current.draft
+    const draft = yield* merge(other, { record: { seq, value }, value: content })
+    if (Bytes.Equivalence(draft.value, value)) return current
     yield* keepPages(draft.pages)
-    return { draft, record: undefined } satisfies Current<A>
+    return { draft: { ...draft, pages: [...pages, ...draft.pages] }, record: undefined } satisfies Current<A>
   })
 
-  const next = Effect.fnUntraced(function* (pair: Lookup.Pair, contested: Record.Record | undefined) {
-    const current =
-      contested === undefined || pair.local === undefined
-        ? yield* join(pair)
-        : yield* joinContested(pair.local, contested)
+  /**
+   * With what this host wrote last and, after a lost race, all that stands beside the newest record: under the same
+   * number on other nodes, which will not take ours, or under a lower one that ours has buried. A record above
+   * all of them has to say what they all say.
+   */
+  const joinAll = Effect.fnUntraced(function* (pair: Lookup.Pair, isRaced: boolean) {
+    const { local, older, remote, rivals } = pair
+    let current: Current<A> | undefined = yield* join(pair)
+    if (current === undefined) return undefined
+    const seq = Math.max(local?.seq ?? 0, remote?.seq ?? 0)
+    for (const other of isRaced ? [...rivals, ...older].slice(0, CONTESTED_MAX) : []) {
+      current = yield* joinedBy(current, seq, yield* open(other))
+    }
+    const own = recall === undefined ? Option.none<Said<A>>() : yield* recall
+    if (Option.isSome(own)) current = yield* joinedBy(current, seq, own.value)
+    const isContested = isRaced && (rivals.length > 0 || (remote === local && older.length > 0))
+    return isContested ? ({ ...current, record: undefined } satisfies Current<A>) : current
+  })
+
+  const next = Effect.fnUntraced(function* (pair: Lookup.Pair, isRaced: boolean) {
+    const current = yield* joinAll(pair, isRaced)
     if (current === undefined) return yield* sign(pair, yield* create, true)
     const { draft, record } = current
     const isFromRemote = record !== undefined && record === pair.remote
@@ -179,13 +204,17 @@ export const write = Effect.fn("Revision.write")(function* <A, R>(keyPair: KeyPa
 
   const attempt = Effect.fnUntraced(function* (isRaced: boolean) {
     const pair = yield* Lookup.both(keyPair.publicKey, keyString)
-    const signed = yield* next(pair, isRaced ? contestedBy(pair) : undefined)
+    const signed = yield* next(pair, isRaced)
     const { record, value } = signed
     yield* keepPages(signed.pages)
     if (record !== pair.local) yield* Lookup.remember(record)
-    if (!refresh && record === pair.remote) return { record, value, acks: undefined } satisfies Written<A>
+    if (!refresh && record === pair.remote) {
+      yield* keep(record)
+      return { record, value, acks: undefined } satisfies Written<A>
+    }
     yield* putPages(yield* lacking(pair, signed))
     const acks = yield* putRecord(record, pair.remote)
+    yield* keep(record)
     return { record, value, acks } satisfies Written<A>
   })
 

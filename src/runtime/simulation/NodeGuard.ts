@@ -11,6 +11,7 @@ import ChildProcess from "node:child_process"
 import Crypto from "node:crypto"
 import Fs from "node:fs"
 import { syncBuiltinESMExports } from "node:module"
+import Os from "node:os"
 
 /** What people call the kinds of asynchronous resources; whatever is not here is real all the same. */
 const KINDS: ReadonlyArray<readonly [RegExp, string]> = [
@@ -43,7 +44,13 @@ const places = (): ReadonlyArray<readonly [owner: object, name: string, what: st
     ...["randomBytes", "randomFillSync", "randomInt", "randomUUID", "getRandomValues", "generateKeyPairSync"].map(
       (name) => [Crypto, name, "real chance"] as const
     ),
-    ...["hrtime", "uptime"].map((name) => [process, name, "the real time"] as const)
+    ...["hrtime", "uptime"].map((name) => [process, name, "the real time"] as const),
+    ...["cpuUsage", "memoryUsage", "resourceUsage"].map(
+      (name) => [process, name, "the load of this computer"] as const
+    ),
+    ...["cpus", "freemem", "hostname", "loadavg", "networkInterfaces", "totalmem", "uptime", "userInfo"].map(
+      (name) => [Os, name, "this computer"] as const
+    )
   ]
 }
 
@@ -61,14 +68,23 @@ export class NodeGuard {
     for (const [owner, name, what] of places()) {
       const real: unknown = Reflect.get(owner, name)
       if (typeof real !== "function") continue
-      const watched = function (this: unknown, ...args: ReadonlyArray<unknown>): unknown {
-        guard.#tell?.(`${what} (${name})`)
-        return Reflect.apply(real, this, args)
-      }
-      Reflect.set(owner, name, Object.assign(watched, real))
+      Reflect.set(owner, name, guard.#watched(real, `${what} (${name})`))
     }
     syncBuiltinESMExports()
     return guard
+  }
+
+  /** The function, telling of its use, and what hangs on it likewise: `hrtime.bigint`, `realpathSync.native`. */
+  #watched(real: Function, what: string): Function {
+    const tell = () => this.#tell?.(what)
+    const watched = function (this: unknown, ...args: ReadonlyArray<unknown>): unknown {
+      tell()
+      return Reflect.apply(real, this, args)
+    }
+    for (const [name, value] of Object.entries(real)) {
+      Reflect.set(watched, name, typeof value === "function" ? this.#watched(value, what) : value)
+    }
+    return watched
   }
 
   /** Runs `run`, which is synchronous. `onUse` hears of everything real that it uses; the use itself goes through. */

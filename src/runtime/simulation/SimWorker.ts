@@ -46,10 +46,11 @@ interface Stage {
 class Player {
   readonly #scenarios: ReadonlyArray<Scenario>
   readonly #network: Network
-  readonly #guard = NodeGuard.install()
+  readonly #guard: NodeGuard
   readonly #services = crypto()
 
-  constructor(scenarios: ReadonlyArray<Scenario>, network: Network) {
+  constructor(scenarios: ReadonlyArray<Scenario>, network: Network, guard: NodeGuard) {
+    this.#guard = guard
     this.#scenarios = scenarios
     this.#network = network
   }
@@ -161,12 +162,14 @@ const serve = (player: Player, port: MessagePort): void => {
 }
 
 const main = async (port: MessagePort, setup: Setup): Promise<void> => {
+  // Before a module of the user's takes functions of Node for itself.
+  const guard = NodeGuard.install()
   const scenarios = await ScenarioModule.load(setup.module)
   if (typeof scenarios === "string") {
     const reply: Reply = { _tag: "Unusable", problem: scenarios }
     return port.postMessage(reply)
   }
-  serve(new Player(scenarios, await networkOf(setup)), port)
+  serve(new Player(scenarios, await networkOf(setup), guard), port)
 }
 
 if (parentPort !== null) await main(parentPort, workerData)

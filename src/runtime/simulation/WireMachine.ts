@@ -2,7 +2,6 @@
  * The machine under a simulated node (`DhtNode.Machine`): chance from the seed and timers of its process in
  * place of everything that the library would take from Node.
  */
-import type { Address } from "bittorrent-dht"
 import type { Chance } from "../../protocol/testing/simulation/Chance.ts"
 import type { Ground } from "../../protocol/testing/simulation/Nodes.ts"
 import type { Machine } from "../dht/DhtNode.ts"
@@ -12,12 +11,10 @@ export interface Options extends SocketOptions {
   readonly nodeId: Uint8Array
   readonly chance: Chance
   readonly ground: Ground
-  /** Whom it starts from, at any time: somebody keeps such nodes up. */
-  readonly bootstrap: () => ReadonlyArray<Address>
 }
 
 export const make = (options: Options): Machine => {
-  const { bootstrap, chance, ground, internet, name, nodeId, process } = options
+  const { chance, ground, internet, name, nodeId, process } = options
   const within = <A>(work: () => A): A => internet.globals.within(process, work)
   return {
     nodeId,
@@ -29,8 +26,7 @@ export const make = (options: Options): Machine => {
     datagrams: () => new WireSocket(options),
     build: (construct) => {
       const library = within(construct)
-      const { client, rpc } = library
-      Object.defineProperty(rpc, "bootstrap", { get: bootstrap })
+      const { client } = library
       const { announce, destroy, lookup } = client
       // Those that plan ticks and are called from fibers, which no machine surrounds.
       client.announce = (...args: Parameters<typeof announce>) => within(() => Reflect.apply(announce, client, args))

@@ -2,14 +2,13 @@
  * One storage node of the wire network: bittorrent-dht behind our guard, on a machine of the simulation. It
  * is started and crashed any number of times, under one id and address.
  */
-import type { Address, Item } from "bittorrent-dht"
+import type { Item } from "bittorrent-dht"
 import type * as Bencode from "../../protocol/core/Bencode.ts"
 import type { Chance } from "../../protocol/testing/simulation/Chance.ts"
 import type { Process } from "../../protocol/testing/simulation/Kernel.ts"
 import type { Behaviour, Ground, Holding } from "../../protocol/testing/simulation/Nodes.ts"
 import * as DhtNode from "../dht/DhtNode.ts"
 import { COMPACT_NODE_BYTES, isDictionary } from "../dht/KrpcMessage.ts"
-import { peerName } from "../dht/KrpcTransactions.ts"
 import * as DishonestReplies from "./DishonestReplies.ts"
 import type { Asked } from "./KrpcText.ts"
 import * as WireMachine from "./WireMachine.ts"
@@ -24,8 +23,8 @@ export interface Options {
   readonly nodeId: Uint8Array
   /** Items that it keeps. */
   readonly capacity: number
-  /** Whom it starts from, whenever it does. */
-  readonly bootstrap: () => ReadonlyArray<Address>
+  /** Whom it starts from (`host:port`); asked at each start. */
+  readonly bootstrap: (chance: Chance) => ReadonlyArray<string>
 }
 
 interface Running {
@@ -84,20 +83,12 @@ export class WireNode {
   /** Starts it, unless it is up, with what it held when it crashed or with nothing. */
   start(keepDisk: boolean): void {
     if (this.#running !== undefined) return
-    const { bootstrap, capacity, ground, host, internet, name, nodeId, port } = this.#options
+    const { bootstrap: startsFrom, capacity, ground, host, internet, name, nodeId, port } = this.#options
     const process = ground.kernel.process(`${name} ${++this.#starts}`)
-    const machine = WireMachine.make({
-      internet,
-      name,
-      process,
-      nodeId,
-      tampering: this.#tampering,
-      chance: ground.chance.fork(`machine of ${process.name}`),
-      ground,
-      bootstrap
-    })
-    const entrances = bootstrap().map(({ host, port }) => peerName(host, port))
-    const options = { host, port, bootstrap: entrances, machine, maxValues: capacity }
+    const chance = ground.chance.fork(`machine of ${process.name}`)
+    const machine = WireMachine.make({ internet, name, process, nodeId, tampering: this.#tampering, chance, ground })
+    const bootstrap = startsFrom(chance.fork("bootstrap"))
+    const options = { host, port, bootstrap, machine, maxValues: capacity }
     const node = DhtNode.open(options, ground.ed25519.verify, () => ground.kernel.now)
     this.#running = { process, node }
     if (keepDisk) for (const [target, item] of this.#kept) node.client._values.set(target, item)

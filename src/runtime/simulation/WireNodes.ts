@@ -15,6 +15,7 @@ import type { DhtError } from "../../protocol/dht/DhtError.ts"
 import type { Target } from "../../protocol/dht/Record.ts"
 import type {
   Behaviour,
+  EntranceMix,
   Ground,
   Holding,
   MakeNodes,
@@ -22,7 +23,9 @@ import type {
   Nodes,
   NodesOptions
 } from "../../protocol/testing/simulation/Nodes.ts"
+import * as Entrances from "../../protocol/testing/simulation/model/Entrances.ts"
 import { type Entry, Trace } from "../../protocol/testing/simulation/Trace.ts"
+import type { Chance } from "../../protocol/testing/simulation/Chance.ts"
 import type { Conditions } from "../../protocol/testing/simulation/Weather.ts"
 import { Wire } from "../../protocol/testing/simulation/Wire.ts"
 import { NODE_ID_BYTES } from "../dht/KrpcMessage.ts"
@@ -38,9 +41,6 @@ export { around } from "./VirtualGlobals.ts"
 
 /** BitTorrent's first port; a second client at one address takes the next. */
 export const PORT = 6881
-
-/** Nodes that the others start from: a lost packet or two must not cut anybody off. */
-const ENTRANCES = 3
 
 /** Nodes in a /24, from .1 on. */
 const NODES_PER_NET = 250
@@ -74,7 +74,10 @@ class WireNodes implements Nodes {
   readonly #options: NodesOptions
   readonly #internet: Internet
   readonly #nodes = new Map<string, WireNode>()
+  /** Names of those that left for ever. */
+  readonly #gone = new Set<string>()
   readonly #counts = { n: 0, h: 0 }
+  #entranceMix: Partial<EntranceMix> = {}
   #members = 0
 
   constructor(ground: Ground, options: NodesOptions) {
@@ -109,21 +112,28 @@ class WireNodes implements Nodes {
           process,
           chance: own,
           nodeId: own.bytes(NODE_ID_BYTES),
-          ground: this.#ground,
-          bootstrap: () => this.#entrances()
+          ground: this.#ground
         })
-        const bootstrap = this.#entrances().map(({ host, port }) => peerName(host, port))
+        const bootstrap = this.#entrances(own.fork("bootstrap"), this.#entranceMix)
         return MainlineDht.layer({ host, port: this.#freePort(host), bootstrap, readOnly: true, machine })
       })
     )
   }
 
   readonly crash = (name: string): void => {
-    this.#get(name).crash()
+    this.#get(name)?.crash()
+  }
+
+  readonly leave = (name: string): void => {
+    const node = this.#get(name)
+    if (node === undefined) return
+    node.crash()
+    this.#nodes.delete(name)
+    this.#gone.add(name)
   }
 
   readonly restart = (name: string, keepDisk: boolean): void => {
-    this.#get(name).start(keepDisk)
+    this.#get(name)?.start(keepDisk)
   }
 
   readonly join = (): string => {
@@ -131,7 +141,8 @@ class WireNodes implements Nodes {
   }
 
   readonly behave = (name: string, behaviour: Behaviour): boolean => {
-    this.#get(name).behaviour = behaviour
+    const node = this.#get(name)
+    if (node !== undefined) node.behaviour = behaviour
     return true
   }
 
@@ -145,25 +156,33 @@ class WireNodes implements Nodes {
     })
   }
 
+  readonly leadIn = (entrances: Partial<EntranceMix>): void => {
+    this.#entranceMix = entrances
+  }
+
   readonly holdings = (): ReadonlyArray<Holding> => {
     return this.#up().flatMap((node) => node.holdings())
   }
 
-  #up(): ReadonlyArray<WireNode> {
+  #up(): Array<WireNode> {
     return [...this.#nodes.values()].filter(({ isUp }) => isUp)
   }
 
-  #get(name: string): WireNode {
+  /** `undefined` for one that left for ever. */
+  #get(name: string): WireNode | undefined {
     const node = this.#nodes.get(name)
-    if (node === undefined) throw new RangeError(`there is no storage node ${name}`)
+    if (node === undefined && !this.#gone.has(name)) throw new RangeError(`there is no storage node ${name}`)
     return node
   }
 
-  /** Who starts others off: honest where there are such, since people choose them with care, and somebody keeps them up. */
-  #entrances(): ReadonlyArray<WireNode> {
-    const up = this.#up()
-    const honest = up.filter(({ behaviour }) => behaviour === "honest")
-    return (honest.length > 0 ? honest : up).slice(0, ENTRANCES)
+  /** `host:port` of nodes to start from, as they are now; of others than `self`. */
+  #entrances(chance: Chance, mix: Partial<EntranceMix>, self?: WireNode): ReadonlyArray<string> {
+    const others = this.#up().filter((node) => node !== self)
+    if (others.length === 0) others.push(...[...this.#nodes.values()].filter((node) => node !== self))
+    const candidates = others.map(({ behaviour, host, port }) => {
+      return { address: peerName(host, port), isHonest: behaviour === "honest" }
+    })
+    return Entrances.choose(chance, candidates, mix)
   }
 
   #freePort(host: string): number {
@@ -184,7 +203,7 @@ class WireNodes implements Nodes {
       port: PORT,
       nodeId: nodeId ?? chance.fork(`id of ${name}`).bytes(NODE_ID_BYTES),
       capacity: this.#options.capacity,
-      bootstrap: () => this.#entrances().filter((other) => other !== node)
+      bootstrap: (chance) => this.#entrances(chance, {}, node)
     })
     node.behaviour = behaviour
     this.#nodes.set(name, node)

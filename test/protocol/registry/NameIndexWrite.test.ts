@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Hex from "effect/encoding/Hex"
 import * as Option from "effect/Option"
+import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import { TestClock } from "effect/testing"
 import * as Bencode from "../../../src/protocol/core/Bencode.ts"
@@ -258,5 +259,45 @@ describe("NameIndex.join and mend", () => {
         yield* holder(NameIndex.mend(NAME))
         assert.deepStrictEqual(yield* seenByNewcomer(network), publishers(all))
       }
+    }))
+
+  /** A claim that stands already, made again where `before` nodes of ten gave it, no put is acknowledged by more than one, and `after` give it then. */
+  const claimedAgain = (network: DhtMemory.Network, before: number, after: number) =>
+    Effect.gen(function* () {
+      const publisher = yield* Fixtures.join(network)
+      yield* publisher(join(claimOf("a")))
+      const names = (count: number) => Array.from({ length: count }, (_, i) => `10.0.0.${i}:6881`)
+      let isPut = false
+      const again = Effect.flatMap(Dht, (dht) =>
+        Effect.provideService(join(claimOf("a")), Dht, {
+          ...dht,
+          nodeCount: Effect.succeed(10),
+          lookup: (publicKey, salt) =>
+            Effect.map(dht.lookup(publicKey, salt), (answer) => ({
+              ...answer,
+              responders: names(isPut ? after : before)
+            })),
+          put: (record, options) =>
+            Effect.map(dht.put(record, options), (receipt) => {
+              isPut = true
+              return { ...receipt, acks: 1 }
+            })
+        })
+      )
+      return yield* patiently(Effect.result(publisher(again)))
+    })
+
+  test("counts those that held a claim before, where few take it again", (network) =>
+    Effect.gen(function* () {
+      assert.isTrue(Result.isSuccess(yield* claimedAgain(network, 5, 8)))
+    }))
+
+  test("says that a claim stands, but that too few nodes hold it", (network) =>
+    Effect.gen(function* () {
+      const result = yield* claimedAgain(network, 5, 6)
+      assert.isTrue(Result.isFailure(result))
+      if (Result.isSuccess(result)) return
+      assert.strictEqual(explain(result.failure)?._tag, "NameIndexBlocked")
+      assert.include(result.failure.message, "it stands, but only 6 of at least 8 DHT nodes hold it")
     }))
 })

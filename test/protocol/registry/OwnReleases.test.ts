@@ -52,6 +52,8 @@ describe("OwnReleases", () => {
           ["2.0.0", "1.2.0", "1.1.0", "1.0.0"]
         )
         assert.strictEqual(found!.value.l.v, Fixtures.version("2.0.0"))
+        const flags = new Map(found!.value.vs).get(Fixtures.version("1.1.0"))
+        assert.strictEqual(flags, Package.Flag.yanked, "and what was yanked here stays so")
       })
     )
   )

@@ -224,7 +224,7 @@ describe("Package", () => {
   )
 
   test(
-    "joins what two machines signed: all versions, the newer flags, the newest release",
+    "joins what two machines signed: all versions, the flags of both, the newest release",
     Effect.gen(function* () {
       const store = yield* PageStore
       const base = (yield* addAll(["1.0.0", "1.1.0"])).pkg
@@ -242,9 +242,15 @@ describe("Package", () => {
           [version("1.2.0"), 0]
         ])
       )
-      const outdated = yield* Package.merge(signed(one, 3), signed(other, 4))
-      assert.deepStrictEqual(yield* Package.flagsOf(outdated.pkg, version("1.0.0")), Option.some(0))
-      assert.deepStrictEqual(outdated.value, other.value, "the newer one lacks nothing")
+      const apart = yield* Package.merge(signed(one, 3), signed(other, 4))
+      assert.deepStrictEqual(
+        yield* Package.flagsOf(apart.pkg, version("1.0.0")),
+        Option.some(2),
+        "one number, two changes"
+      )
+      const undone = yield* Package.merge(signed(one, 3), signed(other, 5))
+      assert.deepStrictEqual(yield* Package.flagsOf(undone.pkg, version("1.0.0")), Option.some(0))
+      assert.deepStrictEqual(undone.value, other.value, "the newer one lacks nothing")
       const many = yield* addAll(numbered(80))
       const wide = yield* Package.merge(signed(many, 9), signed(other, 8))
       yield* store.keep(wide.pages)

@@ -5,9 +5,12 @@ import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import { TestClock } from "effect/testing"
 import { explain } from "../../../src/protocol/core/Errors.ts"
+import type * as PublicKey from "../../../src/protocol/core/PublicKey.ts"
 import * as KeyString from "../../../src/protocol/dht/KeyString.ts"
 import * as Record from "../../../src/protocol/dht/Record.ts"
+import { RecordStore } from "../../../src/protocol/dht/RecordStore.ts"
 import * as Announce from "../../../src/protocol/registry/Announce.ts"
+import * as Lookup from "../../../src/protocol/registry/Lookup.ts"
 import * as Package from "../../../src/protocol/registry/Package.ts"
 import * as Publish from "../../../src/protocol/registry/Publish.ts"
 import * as Resolve from "../../../src/protocol/registry/Resolve.ts"
@@ -184,5 +187,101 @@ describe("Retract", () => {
         const { release: found } = yield* user(Resolve.resolveByName({ name: name("a"), range: range("*") }))
         assert.strictEqual(found.v, "1.2.0")
       })
+  )
+
+  /** Another machine with the key, on a network of its own that has what `network` has now; `heal` brings both together. */
+  const split = Effect.fnUntraced(function* (network: DhtMemory.Network) {
+    const far = DhtMemory.make()
+    const spread = (from: DhtMemory.Network, to: DhtMemory.Network) => {
+      for (const [target, page] of from.immutable) to.immutable.set(target, page)
+      for (const [target, item] of from.items) {
+        const known = to.items.get(target)
+        if (known === undefined || item.seq > known.seq) to.items.set(target, item)
+      }
+    }
+    spread(network, far)
+    const heal = () => {
+      spread(far, network)
+      spread(network, far)
+    }
+    return { machine: yield* Fixtures.join(far), far, heal }
+  })
+
+  const latest = (network: DhtMemory.Network) =>
+    Effect.gen(function* () {
+      const user = yield* Fixtures.join(network)
+      const { release: found } = yield* user(Resolve.resolveByName({ name: name("a"), range: range("^1") }))
+      return String(found.v)
+    })
+
+  const flagsOf = (network: DhtMemory.Network, publicKey: PublicKey.PublicKey, each: string) =>
+    Effect.gen(function* () {
+      const user = yield* Fixtures.join(network)
+      const found = yield* user(Lookup.find(publicKey, KeyString.packageOf(name("a")), Package.codec))
+      return Option.getOrUndefined(yield* user(Package.flagsOf(Option.getOrThrow(found).value, version(each))))
+    })
+
+  for (const keptAlive of [false, true]) {
+    const where = keptAlive ? ", and whose record is remembered here" : ""
+    test(
+      `comes back after another machine has published more that knew nothing of it${where}`,
+      ["1.0.0", "1.1.0"],
+      ({ alice, network, publisher }) =>
+        Effect.gen(function* () {
+          const { heal, machine } = yield* split(network)
+          yield* publisher(Retract.yank(alice, name("a"), version("1.1.0")))
+          for (const each of ["2.0.0", "2.1.0"]) yield* machine(Publish.publish(alice, release("a", each)))
+          heal()
+          if (keptAlive) {
+            const salt = KeyString.saltOf(KeyString.packageOf(name("a")))
+            const theirs = yield* machine(Effect.flatMap(RecordStore, (store) => store.find(alice.publicKey, salt)))
+            yield* publisher(Effect.flatMap(RecordStore, (store) => store.remember(Option.getOrThrow(theirs))))
+          }
+          yield* publisher(Publish.publish(alice, release("a", "2.2.0")))
+          assert.strictEqual(yield* flagsOf(network, alice.publicKey, "1.1.0"), Package.Flag.yanked)
+          assert.strictEqual(yield* latest(network), "1.0.0")
+          yield* machine(Publish.publish(alice, release("a", "2.3.0")))
+          assert.strictEqual(yield* flagsOf(network, alice.publicKey, "1.1.0"), Package.Flag.yanked)
+        })
+    )
+  }
+
+  test("stays where another machine published once at the same time", ["1.0.0", "1.1.0"], (given) =>
+    Effect.gen(function* () {
+      const { alice, network, publisher } = given
+      const { far, machine } = yield* split(network)
+      yield* publisher(Retract.yank(alice, name("a"), version("1.1.0")))
+      yield* machine(Publish.publish(alice, release("a", "2.0.0")))
+      for (const [target, item] of network.items) far.items.set(target, item)
+      yield* machine(Publish.publish(alice, release("a", "2.1.0")))
+      assert.strictEqual(yield* flagsOf(far, alice.publicKey, "1.1.0"), Package.Flag.yanked)
+    })
+  )
+
+  test(
+    "is undone for good by another machine that knows of it, whoever publishes later",
+    ["1.0.0", "1.1.0"],
+    ({ alice, network, publisher }) =>
+      Effect.gen(function* () {
+        const other = yield* Fixtures.join(network)
+        yield* publisher(Retract.yank(alice, name("a"), version("1.1.0")))
+        yield* other(Retract.yank(alice, name("a"), version("1.1.0"), { undo: true }))
+        yield* other(Publish.publish(alice, release("a", "1.2.0")))
+        yield* publisher(Publish.publish(alice, release("a", "1.3.0")))
+        yield* other(Publish.publish(alice, release("a", "1.4.0")))
+        assert.strictEqual(yield* flagsOf(network, alice.publicKey, "1.1.0"), 0)
+      })
+  )
+
+  test("is undone for good here, too, where it has come back", ["1.0.0", "1.1.0"], ({ alice, network, publisher }) =>
+    Effect.gen(function* () {
+      const { heal, machine } = yield* split(network)
+      yield* publisher(Retract.yank(alice, name("a"), version("1.1.0")))
+      for (const each of ["2.0.0", "2.1.0"]) yield* machine(Publish.publish(alice, release("a", each)))
+      heal()
+      yield* publisher(Retract.yank(alice, name("a"), version("1.1.0"), { undo: true }))
+      yield* publisher(Publish.publish(alice, release("a", "2.2.0")))
+      assert.strictEqual(yield* flagsOf(network, alice.publicKey, "1.1.0"), 0)
+    })
   )
 })

@@ -2,10 +2,11 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import type { Dht } from "../../../src/protocol/dht/Dht.ts"
+import { Dht } from "../../../src/protocol/dht/Dht.ts"
 import { DhtError, StaleSeq } from "../../../src/protocol/dht/DhtError.ts"
 import * as KeyString from "../../../src/protocol/dht/KeyString.ts"
 import * as Record from "../../../src/protocol/dht/Record.ts"
+import { RecordStore } from "../../../src/protocol/dht/RecordStore.ts"
 import * as Package from "../../../src/protocol/registry/Package.ts"
 import * as PackageRecord from "../../../src/protocol/registry/PackageRecord.ts"
 import * as Publish from "../../../src/protocol/registry/Publish.ts"
@@ -68,7 +69,45 @@ const test = (kind: "rivals" | "older", title: string) =>
     )
   )
 
+const testThree = () =>
+  it.live("joins what two others wrote under one number above the own record", () =>
+    Effect.scoped(
+      Effect.gen(function* () {
+        const made = yield* Effect.forEach(["1.0.0", "2.0.0", "3.0.0", "4.0.0"], packageWith)
+        const pair = made[0]!.pair
+        const record = (seq: number, at: number) => Record.sign(pair, { salt: SALT, seq, value: made[at]!.value })
+        const network = DhtMemory.make()
+        const machine = yield* Users.join(network, {
+          dht: (dht) => contested(record(2, 2), "older")(contested(record(3, 1), "rivals")(dht))
+        })
+        yield* machine(Effect.flatMap(RecordStore, (store) => store.remember(record(2, 0))))
+        network.items.set(Buffer.from(Record.targetOf(pair.publicKey, SALT)).toString("hex"), record(3, 3))
+        // The first put is refused, as `contested` does up to number 3, and so is the next one.
+        let refusals = 0
+        yield* machine(
+          Effect.flatMap(Dht, (dht) =>
+            Effect.provideService(Publish.publish(pair, Fixtures.release(NAME, "1.0.0")), Dht, {
+              ...dht,
+              put: (each, options) =>
+                Buffer.from(each.salt).equals(Buffer.from(SALT)) && refusals++ === 0
+                  ? Effect.fail(new DhtError({ reason: new StaleSeq({ target: "pkg", seq: each.seq }) }))
+                  : dht.put(each, options)
+            })
+          )
+        )
+        const stored = network.items.get(Buffer.from(Record.targetOf(pair.publicKey, SALT)).toString("hex"))!
+        const decoded = PackageRecord.decode(stored.value)
+        if (decoded._tag !== "Success") return assert.fail("it is no package")
+        assert.deepStrictEqual(
+          decoded.success.vs.map(([version]) => String(version)),
+          ["4.0.0", "3.0.0", "2.0.0", "1.0.0"]
+        )
+      })
+    )
+  )
+
 describe("Revision", () => {
   test("rivals", "goes above two records under one number, with what both say")
+  testThree()
   test("older", "takes up what an earlier write of its own has buried")
 })

@@ -133,6 +133,40 @@ describe("WireNodes", () => {
     })
   })
 
+  it("lets nodes leave for ever, and whoever asks for them later ask in vain", () => {
+    onWire(13, { count: 6 }, ({ nodes }) => {
+      nodes.crash("n2")
+      for (const name of ["n1", "n2", "n1"]) nodes.leave(name)
+      for (const name of ["n1", "n2"]) {
+        nodes.crash(name)
+        nodes.restart(name, true)
+        nodes.behave(name, "silent")
+      }
+      assert.deepStrictEqual(nodes.names(), ["n0", "n3", "n4", "n5"])
+      assert.strictEqual(nodes.join(), "n6")
+      assert.throws(() => nodes.leave("n9"), "there is no storage node n9")
+    })
+  })
+
+  it("lets members start from a list that is chosen once, and may be hostile or dead", () => {
+    onWire(14, { count: 12 }, (arena) => {
+      const { member, nodes } = arena
+      const place = (who: Member) => who.tagOf((dht) => dht.get(pair.publicKey, KeyString.saltOf(SALT)))
+      turn(arena, "silent", nodes.names().slice(0, 4))
+      nodes.leadIn({ hostile: 3 })
+      assert.strictEqual(place(member("eclipsed")), "NoNodes")
+      nodes.leadIn({ dead: 3 })
+      assert.strictEqual(place(member("lost")), "NoNodes")
+      nodes.leadIn({ hostile: 1, dead: 1 })
+      assert.isUndefined(place(member("lucky")))
+      nodes.leadIn({})
+      const early = member("early")
+      for (const name of nodes.names()) nodes.leave(name)
+      for (let i = 0; i < 5; i++) nodes.join()
+      assert.strictEqual(place(early), "NoNodes")
+    })
+  })
+
   it("lets new nodes take part", () => {
     onWire(10, { count: 5 }, (arena) => {
       const joined = Array.from({ length: 5 }, () => arena.nodes.join())

@@ -2,8 +2,11 @@
  * People at machines, doing what the commands of `ls-cli` do: publish, resolve, install, seed. All of it is the
  * library's own code; nothing is short-cut but the tarball, which is bytes from a seed.
  */
+import * as Bytes from "effect/Bytes"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Hex from "effect/encoding/Hex"
+import * as Option from "effect/Option"
 import { sha256 } from "../../core/Digest.ts"
 import type { KeyPair } from "../../core/KeyPair.ts"
 import { KeyName, Keystore } from "../../core/Keystore.ts"
@@ -11,6 +14,7 @@ import { PackageName } from "../../core/PackageName.ts"
 import type * as PublicKey from "../../core/PublicKey.ts"
 import { Version, type Wanted } from "../../core/Version.ts"
 import * as NameIndex from "../../registry/NameIndex.ts"
+import * as PublicationLog from "../../registry/PublicationLog.ts"
 import * as RePut from "../../registry/RePut.ts"
 import * as Resolve from "../../registry/Resolve.ts"
 import * as Retract from "../../registry/Retract.ts"
@@ -67,26 +71,46 @@ export class Person {
   /** Publishes, and goes on seeding as long as the process runs. */
   publish(spec: Package, content?: string) {
     const pack = packed(spec, content)
-    return Effect.suspend(() => {
-      this.#world.truth.signs(this.publicKey, { n: pack.name, v: pack.version, h: sha256(pack.tarball) })
-      return this.host.open(publishPackage(this.keyPair, pack))
-    })
+    return this.host.open(publishPackage(this.keyPair, pack, { onStep: (step) => this.#vouch(pack, step) }))
+  }
+
+  /**
+   * The release is known in full once it is prepared, which is noted on disk before anything of it is stored. What
+   * was prepared has to be of the bytes that were meant.
+   */
+  #vouch({ name, tarball, version }: PackedPackage, step: PublicationLog.Step): Effect.Effect<void> {
+    if (step !== "stored") return Effect.void
+    return Effect.gen({ self: this }, function* () {
+      const noted = yield* Context.get(this.host.disk, PublicationLog.PublicationLog).find(
+        this.publicKey,
+        name,
+        version
+      )
+      if (Option.isNone(noted) || !Bytes.Equivalence(noted.value.release.h, sha256(tarball))) return
+      this.#world.truth.signs(this.publicKey, noted.value.release)
+    }).pipe(Effect.orDie)
   }
 
   yank(name: string, version: string) {
     return this.host.run(Retract.yank(this.keyPair, PackageName.make(name), Version.make(version)))
   }
 
+  #resolving(name: string, range: Wanted, options: Resolve.Options | undefined) {
+    const request = { name: PackageName.make(name), range }
+    return this.#world.given.watched(this.host, Resolve.resolveByName(request, options))
+  }
+
   /** Finds out what would be installed. */
   resolve(name: string, range: Wanted = "latest", options?: Resolve.Options) {
-    return this.host.run(Resolve.resolveByName({ name: PackageName.make(name), range }, options))
+    return this.host.run(this.#resolving(name, range, options))
   }
 
   /** Resolves, fetches, verifies and pins, in the order of `ls-cli install`. */
   install(name: string, range: Wanted = "latest", options?: Resolve.Options) {
+    const resolving = this.#resolving(name, range, options)
     return this.host.run(
       Effect.gen(function* () {
-        const resolution = yield* Resolve.resolveByName({ name: PackageName.make(name), range }, options)
+        const resolution = yield* resolving
         const fetched = yield* fetchRelease(resolution, { timeout: DOWNLOAD_TIMEOUT })
         yield* Pins.use(fetched.release.n, fetched.publisher)
         return fetched

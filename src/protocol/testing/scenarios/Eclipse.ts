@@ -1,14 +1,15 @@
 /**
  * Users come to a network of which nearly all nodes are hostile at that moment: garbage, made-up neighbours,
- * oversized answers, silence. Nothing of that is believed, no work is without an end, and once half of the
- * nodes are honest again they find everything, with what they learnt of the network before.
+ * oversized answers, silence; and of the three nodes that they start from two or all are hostile or dead. Nothing of that is believed, no work is without an end, and once half of the
+ * nodes are honest again they find everything, with what they learnt of the network before; or, where that
+ * was nobody, with another list to start from.
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as PublicKey from "../../core/PublicKey.ts"
 import type { Chance } from "../simulation/Chance.ts"
 import * as Fault from "../simulation/Fault.ts"
-import type { Behaviour } from "../simulation/Nodes.ts"
+import type { Behaviour, EntranceMix } from "../simulation/Nodes.ts"
 import { HOUR, make, MINUTE } from "../simulation/Scenario.ts"
 import * as Actors from "./Actors.ts"
 import * as Adversary from "./Adversary.ts"
@@ -30,6 +31,9 @@ const NEWCOMERS = ["ann", "ben"]
  * through several rounds.
  */
 const PATIENCE_MS = 10 * MINUTE
+
+/** Failures in a row after all has healed, until somebody takes another list of nodes to start from. */
+const TRIES_BEFORE_ANOTHER_LIST = 3
 
 const HOSTILE: ReadonlyArray<Behaviour> = ["garbage", "misleading", "silent", "oversized"]
 
@@ -56,6 +60,24 @@ const overrun = (
   }
 })
 
+/** The lists that newcomers start from lead to hostile nodes mostly, or to none. */
+const misled = (span: Fault.Span, entrances: EntranceMix): Fault.Fault => ({
+  title: `whoever comes starts from ${entrances.hostile} hostile nodes and ${entrances.dead} dead ones of 3`,
+  atMs: span.atMs,
+  forMs: span.forMs,
+  begin: (world) => {
+    world.nodes.leadIn(entrances)
+    return () => world.nodes.leadIn({})
+  }
+})
+
+/** Two or three of the three are of no use. */
+const poorEntrances = (chance: Chance): EntranceMix => {
+  const useless = chance.pick([2, 2, 3])
+  const dead = chance.below(useless)
+  return { hostile: useless - dead, dead }
+}
+
 const seclusion = (chance: Chance, user: string): ReadonlyArray<Fault.Fault> => {
   const span = { atMs: chance.below(ARRIVAL_MS), forMs: chance.between(MINUTE, FREE_MS - ARRIVAL_MS) }
   return chance.is(0.3)
@@ -74,6 +96,7 @@ export const eclipse = make({
       chance.between(20, 50) / 100,
       chance.sample(HOSTILE, chance.between(1, HOSTILE.length))
     ),
+    misled({ atMs: 1_500, forMs: FREE_MS }, poorEntrances(chance.fork("entrances"))),
     ...NEWCOMERS.flatMap((user) => seclusion(chance.fork(user), user)),
     Fault.loss({ atMs: chance.below(FREE_MS), forMs: 10 * MINUTE }, chance.between(0, 20) / 100)
   ],
@@ -111,6 +134,19 @@ export const eclipse = make({
         onSuccess: () => Effect.sync(() => witness.count("found"))
       })
 
+    /** Who reaches nobody for long looks for another list, and starts the program with it. */
+    const tries = new Map<string, number>()
+    const startAfresh = (name: string) =>
+      Effect.sync(() => {
+        const failed = (tries.get(name) ?? 0) + 1
+        tries.set(name, failed)
+        if (failed % TRIES_BEFORE_ANOTHER_LIST !== 0) return
+        witness.count("other lists")
+        const host = there.get(name)?.host
+        host?.crash()
+        host?.start()
+      })
+
     yield* publisher.publish({ name: NAME, version: OLD })
     publisher.keepAlive()
     const publishes = publisher.publish({ name: NAME, version: NEW })
@@ -139,10 +175,10 @@ export const eclipse = make({
             const { v } = yield* update(name)
             if (v !== NEW) return yield* notYet(`${name} gets ${v}`)
             yield* (yield* user(name)).install(NAME)
-          })
+          }).pipe(Effect.tapError(() => startAfresh(name)))
         }))
       ],
-      figures: () => witness.figures(["found", "not found"])
+      figures: () => witness.figures(["found", "not found", "other lists"])
     }
   })
 })

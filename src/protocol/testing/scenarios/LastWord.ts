@@ -6,6 +6,7 @@
 import * as Effect from "effect/Effect"
 import { PackageName } from "../../core/PackageName.ts"
 import * as PackageLookup from "../../registry/PackageLookup.ts"
+import { RegistryError } from "../../registry/RegistryError.ts"
 import type { Chance } from "../simulation/Chance.ts"
 import * as Fault from "../simulation/Fault.ts"
 import { make, MINUTE, SECOND } from "../simulation/Scenario.ts"
@@ -39,6 +40,11 @@ const crashes = (chance: Chance): ReadonlyArray<Fault.Fault> => [
   ...(chance.is(0.5) ? [Fault.slow({ atMs: MOMENT_MS - SECOND, forMs: MINUTE }, chance.between(30, 200), 1_000)] : [])
 ]
 
+const isRace = (error: unknown): boolean =>
+  error instanceof RegistryError &&
+  error.reason._tag === "DhtError" &&
+  ["CasConflict", "StaleSeq"].includes(error.reason.reason._tag)
+
 export const lastWord = make({
   name: "last-word",
   about: "two machines with one key publish in one moment, and one is gone for ever; what it published stays",
@@ -67,10 +73,15 @@ export const lastWord = make({
     const step = (atMs: number, machine: Actors.Person, version: string, run: Effect.Effect<unknown, unknown>) => ({
       atMs,
       title: `${machine.host.name} publishes ${NAME}@${version}`,
-      run
+      run: Effect.tapError(run, (error) =>
+        Effect.sync(() => {
+          if (isRace(error)) witness.object(`${machine.host.name} was sent away because somebody else wrote`)
+        })
+      )
     })
     const apart = chance.below(APART_MAX_MS)
     return {
+      laws: [witness.law("who races another machine with the same key is not told so, and tries again")],
       steps: [
         ...drafts.map((version, i) => step(i * CRASH_EVERY_MS + 2, desk, version, publishing(desk, version))),
         step(MOMENT_MS + apart, lap, "3.0.0", lastOfLap),

@@ -100,7 +100,8 @@ export const powerCut = make({
       Array.from({ length: SEEDERS }, (_, i) => `seeder${i}`)
     )
     const straggler = yield* Actors.person(world, STRAGGLER)
-    const user = yield* Actors.person(world, "uma")
+    /** Somebody new, who comes when all is over. */
+    const newcomer = yield* Effect.cached(Actors.person(world, "uma"))
     const tally = new Tally()
     const witness = new Witness()
     const hear = (event: RePutEvent) => {
@@ -114,7 +115,7 @@ export const powerCut = make({
         Effect.gen(function* () {
           const rePut = yield* RePut.make()
           yield* Effect.forkScoped(Stream.runForEach(rePut.events, (event) => Effect.sync(() => hear(event))))
-          yield* rePut.run
+          return yield* rePut.run
         })
       )
     const places = placesOf(publisher)
@@ -159,9 +160,14 @@ export const powerCut = make({
       goals: [
         {
           title: `uma sees everything that alice published`,
-          reach: Expectations.sees(user, NAME, publisher, { newest: VERSIONS[1]!, versions: VERSIONS })
+          reach: Effect.flatMap(newcomer, (user) =>
+            Expectations.sees(user, NAME, publisher, { newest: VERSIONS[1]!, versions: VERSIONS })
+          )
         },
-        { title: "uma sees that alice publishes it", reach: Expectations.seesPublishers(user, NAME, [publisher]) }
+        {
+          title: "uma sees that alice publishes it",
+          reach: Effect.flatMap(newcomer, (user) => Expectations.seesPublishers(user, NAME, [publisher]))
+        }
       ],
       figures: () => witness.figures(["writes"])
     }

@@ -96,7 +96,7 @@ class Course {
   }
 
   run(act: Act) {
-    return Effect.gen({ self: this }, function* (this: Course) {
+    return Effect.gen({ self: this }, function* () {
       this.begun++
       yield* act.what === "publish"
         ? this.publisher.publish({ name: NAME, version: act.version })

@@ -1,7 +1,8 @@
 /**
  * The network parts in two while publishers, one of them at two machines with one key, publish on
- * both sides. Once it is whole again everybody gets the newest of each publisher, no version is lost, and every
- * claim on the name they share is seen.
+ * both sides, and yank. Once it is whole again everybody gets the newest of each publisher, and every claim on
+ * the name they share is seen. Of two machines with one key the higher number buries what only the other's record
+ * says; that comes back with the next publication of the machine that said it.
  */
 import * as Effect from "effect/Effect"
 import type { Chance } from "../simulation/Chance.ts"
@@ -9,6 +10,7 @@ import * as Fault from "../simulation/Fault.ts"
 import { HOUR, type Law, make, MINUTE, type Step } from "../simulation/Scenario.ts"
 import type { World } from "../simulation/World.ts"
 import * as Actors from "./Actors.ts"
+import * as Errands from "./Errands.ts"
 import * as Expectations from "./Expectations.ts"
 
 const NAME = "common"
@@ -20,6 +22,9 @@ const USERS = ["ann", "ben", "cem"]
 /** The network is whole so long, so that some of it is known to both sides. */
 const WHOLE_UNTIL_MS = 2 * MINUTE
 const SPLIT_MAX_MS = 40 * MINUTE
+
+/** Out before all others and newer than all, so that a yank that is lost is seen. The first is yanked at the first machine. */
+const YANKED = ["9.0.0", "8.0.0"]
 
 /** Releases of one machine in the meantime, at most. */
 const RELEASES_MAX = 3
@@ -84,7 +89,7 @@ class Memory {
 
   resolving(user: Actors.Person, publisher: Actors.Person) {
     const key = `${user.host.name} ${publisher.host.name}`
-    return Effect.gen({ self: this }, function* (this: Memory) {
+    return Effect.gen({ self: this }, function* () {
       const before = this.#newest.get(key) ?? ""
       const { newest } = yield* Expectations.newestOf(user, NAME, publisher)
       if (before !== "" && Expectations.highest([before, newest]) !== newest) {
@@ -108,10 +113,10 @@ const play = Effect.fnUntraced(function* (world: World) {
   const machines = [...publishers, twin]
   for (const each of machines) each.keepAlive()
   const publications = machines.flatMap((each, at) => publicationsOf(chance, each, at, chance.is(0.6)))
-  const versionsOf = (publisher: Actors.Person) =>
-    publications
-      .filter(({ by }) => by === publisher || (publisher === first && by === twin))
-      .map(({ version }) => version)
+  const versionsOf = (publisher: Actors.Person) => {
+    const numbered = publications.filter(({ by }) => by === publisher || (publisher === first && by === twin))
+    return [...numbered, ...(publisher === first ? afterwards : [])].map(({ version }) => version)
+  }
   const memory = new Memory()
   const looking = (): Step => {
     const user = chance.pick(users)
@@ -123,26 +128,40 @@ const play = Effect.fnUntraced(function* (world: World) {
     }
   }
   const seesVersionsOf = (who: Actors.Person, publisher: Actors.Person) => {
-    const versions = versionsOf(publisher)
-    return Expectations.sees(who, NAME, publisher, { newest: Expectations.highest(versions), versions })
+    const chosen = versionsOf(publisher)
+    const versions = publisher === first ? [...chosen, ...YANKED] : chosen
+    return Expectations.sees(who, NAME, publisher, { newest: Expectations.highest(chosen), versions })
   }
-  /**
-   * Two machines with one key know nothing of each other's releases until they publish again: what the number of
-   * one has buried of the other's is listed again when it is published again, and whoever misses it does so.
-   */
-  const uniting = Effect.gen(function* () {
-    for (const each of publications) if (each.by === first || each.by === twin) yield* publishing(each)
+  for (const version of YANKED) yield* first.publish({ name: NAME, version })
+  const errands = new Errands.Errands(NAME)
+  const yanks = [first, twin].map((machine, nth) =>
+    Errands.at(chance.between(WHOLE_UNTIL_MS, WHOLE_UNTIL_MS + 20 * MINUTE), errands.yanking(machine, YANKED[nth]!))
+  )
+  const afterwards = [first, twin].map((by, at): Publication => ({ by, version: `2.${at}.0`, atMs: 0, isOut: false }))
+  const own = publications.filter(({ by }) => by === first || by === twin)
+  /** Nothing that was done is done again; each machine goes on with something new. */
+  const goingOn = Effect.gen(function* () {
+    for (const each of own) yield* inTheEnd(each)
+    yield* errands.again
+    for (const each of afterwards) yield* inTheEnd(each)
+    yield* errands.standing(users[0]!, first)
     yield* seesVersionsOf(first, first)
   })
   return {
     steps: [
       ...publications.map((each): Step => ({ atMs: each.atMs, title: titleOf(each), run: publishing(each) })),
+      ...yanks,
       ...Array.from({ length: 6 }, looking)
     ],
     laws: [memory.law],
     goals: [
-      ...publications.map((each) => ({ title: `${titleOf(each)}, in the end`, reach: inTheEnd(each) })),
-      { title: "all versions of both machines with one key are listed", reach: uniting },
+      ...publications
+        .filter((each) => !own.includes(each))
+        .map((each) => ({ title: `${titleOf(each)}, in the end`, reach: inTheEnd(each) })),
+      {
+        title: "once both machines with one key published again all stands that they were told is done",
+        reach: goingOn
+      },
       ...[...users, ...publishers].flatMap((who) => [
         {
           title: `${who.host.name} sees every publisher`,
@@ -154,13 +173,17 @@ const play = Effect.fnUntraced(function* (world: World) {
         }
       ])
     ],
-    figures: () => ({ published: publications.filter(({ isOut }) => isOut).length })
+    figures: () => ({
+      published: publications.filter(({ isOut }) => isOut).length,
+      yanked: errands.figures.yanked
+    })
   }
 })
 
 export const splitPublish = make({
   name: "split-publish",
-  about: "publishers publish on both sides of a split; healed, nobody has lost a version or a claim",
+  about:
+    "publishers publish and yank on both sides of a split; healed, and each having published again, all of it stands",
   faults: splits,
   convergesWithinMs: HOUR,
   play

@@ -155,7 +155,7 @@ export const stolenKey = make({
         if (Exit.isSuccess(exit)) return yield* notYet(`${host} has not seen a revocation`)
         const error = Option.getOrUndefined(Exit.findErrorOption(exit))
         if (!isFailure("PublisherRevoked")(error)) return yield* Effect.failCause(exit.cause)
-        world.repins(host, NAME)
+        world.repins(host, NAME, heir!.publicKey)
       }
       yield* user.host.run(Pins.pin(name, heir!.publicKey))
       const { publisher, release } = yield* user.install(NAME)

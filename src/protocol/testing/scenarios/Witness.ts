@@ -8,6 +8,7 @@ import type { WarningCode } from "../../registry/Evidence.ts"
 import type { Resolution } from "../../registry/Resolve.ts"
 import type { Law } from "../simulation/Scenario.ts"
 import type { Machine } from "../simulation/World.ts"
+import { Unexpected } from "./Expectations.ts"
 
 /** Number of the package record that a resolution went by; 0 where it had none. */
 export const packageSeq = ({ evidence, publisher }: Resolution): number =>
@@ -22,7 +23,7 @@ export const isWarned = ({ evidence }: Resolution, code: WarningCode): boolean =
   evidence.warnings.some((warning) => warning.code === code)
 
 /** A disk of a machine: another one after each loss. */
-export const diskOf = ({ disks, name }: Machine): string => `${name} ${disks}`
+export const diskOf = ({ diskName }: Machine): string => diskName
 
 export class Witness {
   #objection: string | undefined
@@ -65,4 +66,4 @@ export class Witness {
 }
 
 /** A goal that is not reached yet, in words for the trace. */
-export const notYet = (problem: string): Effect.Effect<never, Error> => Effect.fail(new Error(problem))
+export const notYet = (problem: string): Effect.Effect<never, Unexpected> => Effect.fail(new Unexpected({ problem }))

@@ -124,7 +124,7 @@ export const churn = (span: Span, sharePerHour: number): Fault =>
       world.kernel.after(Math.ceil((chance.exponential() * HOUR) / rate), () => {
         if (isOver) return
         const nodes = world.nodes.names()
-        if (nodes.length > 0) world.nodes.crash(chance.pick(nodes))
+        if (nodes.length > 0) world.nodes.leave(chance.pick(nodes))
         world.nodes.join()
         next()
       })
@@ -155,7 +155,7 @@ export const siege = (span: Span, about: string, target: Target, count: number, 
   make(span, `${count} ${behaviour} nodes settle next to ${about}`, (world) => {
     const names = world.nodes.besiege(target, count, behaviour)
     return () => {
-      for (const name of names) world.nodes.crash(name)
+      for (const name of names) world.nodes.leave(name)
     }
   })
 

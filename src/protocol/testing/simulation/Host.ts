@@ -9,6 +9,7 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
+import { ContentWrites } from "./ContentWrites.ts"
 import type { Device } from "./Device.ts"
 import type * as Disk from "./Disk.ts"
 import { Killed, type Process } from "./Kernel.ts"
@@ -54,6 +55,8 @@ export class Host<S> {
   disk: Disk.Disk
   /** Counts disks: a law that compares with earlier times begins anew with each. */
   disks = 1
+  /** To the package stores of all of its disks. */
+  readonly contentWrites = new ContentWrites()
   readonly #parts: Parts<S>
   #running: Running<S> | undefined
   #skewMs = 0
@@ -62,9 +65,14 @@ export class Host<S> {
     this.name = parts.name
     this.address = parts.address
     this.device = parts.device
-    this.disk = parts.makeDisk()
+    this.disk = this.contentWrites.counting(parts.makeDisk())
     this.#parts = parts
     this.start()
+  }
+
+  /** Another one after each loss of the disk. */
+  get diskName(): string {
+    return `${this.name} ${this.disks}`
   }
 
   get isUp(): boolean {
@@ -118,7 +126,7 @@ export class Host<S> {
     this.#running.process.kill()
     this.#running = undefined
     if (options?.keepDisk === false) {
-      this.disk = this.#parts.makeDisk()
+      this.disk = this.contentWrites.counting(this.#parts.makeDisk())
       this.disks++
     }
     this.#parts.onChange(options?.keepDisk === false ? "crashed, disk lost" : "crashed")

@@ -81,8 +81,9 @@ class ModelNodes implements Nodes {
           Effect.sync(() => new Transactions(this.#wire, member, chance)),
           (open) => Effect.sync(() => open.close())
         )
-        const entrances = this.#entrancesFor(chance.fork("bootstrap"))
-        const bootstrap = () => entrances
+        let entrances: ReadonlyArray<string> | undefined
+        // Who is there from the beginning and does nothing until the end has started the program at the end.
+        const bootstrap = () => (entrances ??= this.#entrancesFor(chance.fork("bootstrap")))
         return ModelDht.make({ transactions, acquaintances, bootstrap }, this.#ground.ed25519)
       })
     )
@@ -214,7 +215,8 @@ class ModelNodes implements Nodes {
 
   /** Nodes that a member starts from, as they are now. */
   #entrancesFor(chance: Ground["chance"]): ReadonlyArray<string> {
-    const nodes = this.#population.living.map(({ address, name }) => {
+    const { known, living } = this.#population
+    const nodes = (living.length > 0 ? living : known).map(({ address, name }) => {
       return { address, isHonest: this.#running.get(name)?.behaviour === "honest" }
     })
     return Entrances.choose(chance, nodes, this.#entrances)

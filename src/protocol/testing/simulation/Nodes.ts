@@ -97,7 +97,7 @@ export interface Nodes {
   readonly names: () => ReadonlyArray<string>
   /**
    * The network as a process of a host uses it, until the scope closes. Its requests leave under the member's address.
-   * The nodes that it starts from are chosen once, at the start of the process.
+   * The nodes that it starts from are chosen once for each process, at its start or when it asks anybody first.
    */
   readonly dht: (member: Member) => Layer.Layer<Dht, DhtError, Ed25519>
   /** Stops a node at once. */
@@ -112,7 +112,7 @@ export interface Nodes {
   readonly behave: (name: string, behaviour: Behaviour) => boolean
   /** New nodes with the ids next to a target, closest of all. Gives their names; none where this network cannot do it. */
   readonly besiege: (target: Target, count: number, behaviour: Behaviour) => ReadonlyArray<string>
-  /** Whom those who come from now on start from; three honest nodes unless told. */
+  /** Whom those start from who come, or ask somebody first, from now on; three honest nodes unless told. */
   readonly leadIn: (entrances: Partial<EntranceMix>) => void
   /** Everything that nodes that are up hold now. */
   readonly holdings: () => ReadonlyArray<Holding>

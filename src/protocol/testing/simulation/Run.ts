@@ -81,12 +81,7 @@ export class Run {
     this.#world = new World({ ground, nodes, hasher: options.hasher ?? Context.get(crypto, Hasher) })
     this.#holdings = keep === "all" ? new HoldingsOverTime() : undefined
     const hosts = () => [...this.#world.written]
-    this.#laws = [
-      Laws.seqNeverFalls(hosts),
-      Laws.onlySignedRecords(hosts, ground.ed25519),
-      Laws.pinsStay(hosts, (host, name) => this.#world.mayRepin(host, name)),
-      Laws.onlySignedBytes(hosts, this.#world.truth)
-    ]
+    this.#laws = Laws.standard(this.#world, hosts, ground.ed25519)
   }
 
   /** Everything happens in here, with the real world kept out. */

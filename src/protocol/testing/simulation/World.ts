@@ -6,8 +6,8 @@ import * as Cause from "effect/Cause"
 import type * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { Ed25519 } from "../../core/Ed25519.ts"
-import { explain } from "../../core/Errors.ts"
 import { Hasher } from "../../core/Hasher.ts"
+import * as PublicKey from "../../core/PublicKey.ts"
 import type { TopicPeers } from "../../dht/TopicPeers.ts"
 import type { Dht } from "../../dht/Dht.ts"
 import type { PublisherTrust } from "../../registry/PublisherTrust.ts"
@@ -18,11 +18,13 @@ import { Afflictions } from "./Afflictions.ts"
 import type { Chance } from "./Chance.ts"
 import { Device } from "./Device.ts"
 import * as Disk from "./Disk.ts"
+import { Given } from "./Given.ts"
 import { Host } from "./Host.ts"
 import type { Kernel, Process } from "./Kernel.ts"
 import * as ModelSwarm from "./ModelSwarm.ts"
 import * as ModelTopics from "./ModelTopics.ts"
 import type { Ground, Nodes } from "./Nodes.ts"
+import { sentenceOf } from "./Sentence.ts"
 import type { Kind, Trace } from "./Trace.ts"
 import { Truth } from "./Truth.ts"
 import type { Weather } from "./Weather.ts"
@@ -43,15 +45,13 @@ export interface Finding {
   readonly atMs: number
 }
 
+/** Whom a name may mean next: a key in hex, or anybody, and nobody too. */
+type Repin = string
+
 export interface Options {
   readonly ground: Ground
   readonly nodes: Nodes
   readonly hasher: Hasher["Service"]
-}
-
-const sentenceOf = (cause: Cause.Cause<unknown>): string => {
-  const error = Cause.squash(cause)
-  return explain(error)?.message ?? (error instanceof Error ? `${error.name}: ${error.message}` : String(error))
 }
 
 export class World {
@@ -67,6 +67,8 @@ export class World {
   readonly afflictions = new Afflictions()
   /** What honest publishers signed. */
   readonly truth = new Truth()
+  /** What resolutions gave to users. */
+  readonly given = new Given()
   /** Whether anything has happened since the laws were asked last. */
   isTouched = true
   /** Machines whose disks were written to since then. */
@@ -77,6 +79,7 @@ export class World {
   readonly #hasher: Hasher["Service"]
   readonly #hosts = new Map<string, Machine>()
   readonly #repinned = new Set<string>()
+  readonly #repins = new Map<string, Array<Repin>>()
 
   constructor({ ground, hasher, nodes }: Options) {
     this.#hasher = hasher
@@ -126,14 +129,31 @@ export class World {
     return host
   }
 
-  /** The user of a host is about to say that a name means somebody else, or nobody. */
-  repins(host: string, name: string): void {
-    this.#repinned.add(`${host} ${name}`)
+  /**
+   * The user of a host is about to say that a name means somebody else: this publisher and nobody else, where one is
+   * given. Allows one change, whenever it comes.
+   */
+  repins(host: string, name: string, publisher?: PublicKey.PublicKey): void {
+    const key = `${host} ${name}`
+    this.#repinned.add(key)
+    this.#repins.set(key, [
+      ...(this.#repins.get(key) ?? []),
+      publisher === undefined ? "anybody" : PublicKey.toHex(publisher)
+    ])
   }
 
-  /** Whether the pin of a name may change on a host. */
+  /** Whether the user of a host has ever said that a name means somebody else. */
   mayRepin(host: string, name: string): boolean {
     return this.#repinned.has(`${host} ${name}`)
+  }
+
+  /** Whether the user meant the change of a pin that has just been seen, to a key in hex or to nobody. Uses up what allows it. */
+  takeRepin(host: string, name: string, to: string | undefined): boolean {
+    const allowed = this.#repins.get(`${host} ${name}`) ?? []
+    const at = allowed.findIndex((repin) => repin === "anybody" || repin === to)
+    if (at < 0) return false
+    allowed.splice(at, 1)
+    return true
   }
 
   /** Adds to the trace. */

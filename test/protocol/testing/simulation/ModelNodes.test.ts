@@ -168,6 +168,68 @@ describe("ModelNodes: nodes come and go", () => {
   })
 })
 
+describe("ModelNodes: nodes that leave", () => {
+  it("holds nothing of them, and lets faults that are still to heal ask for them in vain", () => {
+    const network = ModelNetwork.make("gone", { count: 8 })
+    const { dht } = network.join("alice")
+    network.value(dht.put(recordOf("gone", 1)))
+    network.nodes.crash("n2")
+    for (const name of ["n1", "n2", "n1"]) network.nodes.leave(name)
+    assert.isFalse(network.nodes.names().some((name) => name === "n1" || name === "n2"))
+    for (const name of ["n1", "n2"]) {
+      network.nodes.crash(name)
+      network.nodes.restart(name, true)
+      network.nodes.behave(name, "silent")
+    }
+    assert.lengthOf(network.nodes.names(), 6)
+    assert.lengthOf(network.nodes.holdings(), 6)
+    assert.strictEqual(network.nodes.join(), "n8")
+    assert.throws(() => network.nodes.leave("n9"), /n9/)
+  })
+})
+
+describe("ModelNodes: where members start from", () => {
+  const asked = (network: ModelNetwork.Network, name: string) =>
+    new Set(network.ground.trace.entries.filter(({ from }) => from === name).map(({ to }) => to))
+  const record = recordOf("entrances", 1)
+
+  it("is chosen when the process first asks somebody, and goes out of date", () => {
+    const network = ModelNetwork.make("stale list", { count: 20 })
+    const { dht } = network.join("alice")
+    seqOf(network, dht, record)
+    const before = asked(network, "alice").size
+    for (const name of network.nodes.names()) network.nodes.leave(name)
+    for (let i = 0; i < 20; i++) network.nodes.join()
+    assert.strictEqual(network.reason(dht.put(recordOf("elsewhere", 1))), "NoNodes")
+    assert.isAtLeast(before, 3)
+    const known = [...asked(network, "alice")].filter((name) => /^n(2\d|3\d)$/.test(name ?? ""))
+    assert.deepStrictEqual(known, [], "it learns of no node that came later")
+    network.value(network.join("alice again").dht.put(record))
+  })
+
+  it("matters no more to whoever knows other nodes", () => {
+    const network = ModelNetwork.make("knows others", { count: 30 })
+    const { dht } = network.join("alice")
+    seqOf(network, dht, record)
+    const entrances = network.ground.trace.entries.slice(0, 3).map(({ to }) => to!)
+    for (const name of entrances) network.nodes.leave(name)
+    assert.isAtLeast(network.value(dht.put(record)).acks, 8)
+  })
+
+  it("is hostile or dead as far as is told", () => {
+    const network = ModelNetwork.make("mix", { count: 20 })
+    for (const name of network.nodes.names().slice(0, 10)) network.nodes.behave(name, "silent")
+    network.nodes.leadIn({ hostile: 3 })
+    assert.strictEqual(network.reason(network.join("eclipsed").dht.put(record)), "NoNodes")
+    network.nodes.leadIn({ dead: 3 })
+    assert.strictEqual(network.reason(network.join("lost").dht.put(record)), "NoNodes")
+    network.nodes.leadIn({ hostile: 1, dead: 1 })
+    network.value(network.join("lucky").dht.put(record))
+    network.nodes.leadIn({})
+    network.value(network.join("careful").dht.put(record))
+  })
+})
+
 describe("ModelNodes: writes", () => {
   it("tells a writer of a rival that it did not see", () => {
     const network = ModelNetwork.make("rival", { count: 8 })

@@ -18,7 +18,7 @@ export interface Candidate {
 const nowhere = (number: number): string => `10.78.0.${number + 1}:6881`
 
 /**
- * A list of {@link ENTRANCES} from the nodes that are up. Hostile ones are on it only as `mix` says, for people choose
+ * A list of {@link ENTRANCES} of the candidates. Hostile ones are on it only as `mix` says, for people choose
  * with care; or where nobody else is there.
  */
 export const choose = (

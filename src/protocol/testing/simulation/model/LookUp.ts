@@ -142,6 +142,7 @@ class Running {
   #takeLastResort(): void {
     this.#isLastResortTaken = true
     for (const contact of this.#passedOver.values()) this.#consider(contact)
+    for (const contact of this.#asker.acquaintances.faded) this.#consider(contact)
     this.#askClosest()
     const bootstrap = this.#asker.bootstrap()
     if (this.#answered.size >= bootstrap.length) return

@@ -24,6 +24,11 @@ export class Population {
     this.#chance = chance
   }
 
+  /** All that may be up again, in the order in which they came. */
+  get known(): ReadonlyArray<StorageNode> {
+    return this.#nodes
+  }
+
   /** Those that are up, in the order in which they came. */
   get living(): ReadonlyArray<StorageNode> {
     this.#living ??= this.#nodes.filter(({ isUp }) => isUp)

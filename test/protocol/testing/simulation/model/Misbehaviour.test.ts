@@ -17,6 +17,7 @@ const makeNode = (index: number) =>
     id: Xor.random(Chance.of(`id ${index}`)),
     capacity: 100,
     lifetimeMs: Infinity,
+    refusesSame: false,
     chance: Chance.of(`node ${index}`),
     now: () => 0,
     isSigned: StoredItem.signatureCheck(ed25519)

@@ -3,7 +3,7 @@ import * as Record from "../../../../../src/protocol/dht/Record.ts"
 import { Chance } from "../../../../../src/protocol/testing/simulation/Chance.ts"
 import type { Answer } from "../../../../../src/protocol/testing/simulation/model/Krpc.ts"
 import { PEER_LIFETIME_MS } from "../../../../../src/protocol/testing/simulation/model/Shelf.ts"
-import { StorageNode } from "../../../../../src/protocol/testing/simulation/model/StorageNode.ts"
+import { type Options, StorageNode } from "../../../../../src/protocol/testing/simulation/model/StorageNode.ts"
 import * as StoredItem from "../../../../../src/protocol/testing/simulation/model/StoredItem.ts"
 import { ROTATE_MS } from "../../../../../src/protocol/testing/simulation/model/Tokens.ts"
 import * as Xor from "../../../../../src/protocol/testing/simulation/model/Xor.ts"
@@ -13,7 +13,7 @@ const ALICE = "172.16.0.1:6881"
 const BOB = "172.16.0.2:6881"
 const HOUR_MS = 3_600_000
 
-const makeNode = (options: { readonly capacity?: number; readonly lifetimeMs?: number } = {}) => {
+const makeNode = (options: Partial<Pick<Options, "capacity" | "lifetimeMs" | "refusesSame">> = {}) => {
   const clock = { now: 1_000 }
   const chance = Chance.of("storage node")
   const node = new StorageNode({
@@ -22,6 +22,7 @@ const makeNode = (options: { readonly capacity?: number; readonly lifetimeMs?: n
     id: Xor.random(chance),
     capacity: options.capacity ?? 100,
     lifetimeMs: options.lifetimeMs ?? Infinity,
+    refusesSame: options.refusesSame ?? false,
     chance,
     now: () => clock.now,
     isSigned: StoredItem.signatureCheck(ed25519)
@@ -176,6 +177,21 @@ describe("StorageNode: what it keeps", () => {
     assert.strictEqual(put(itemOf("a", 1)), "Stored")
     clock.now += 2 * HOUR_MS - 1
     assert.isDefined(get(item.target))
+  })
+
+  it("refuses the very same record with 302 where it is as bare as bittorrent-dht, keeps it no longer and evicts it later", () => {
+    const { clock, get, put } = makeNode({ capacity: 2, lifetimeMs: 2 * HOUR_MS, refusesSame: true })
+    const [a, b, c] = [itemOf("a", 1), itemOf("b", 1), itemOf("c", 1)]
+    assert.strictEqual(put(a), "Stored")
+    put(b)
+    clock.now += HOUR_MS
+    assert.strictEqual(put(itemOf("a", 1)), 302)
+    put(c)
+    assert.strictEqual(get(a.target), a)
+    assert.isUndefined(get(b.target))
+    clock.now += HOUR_MS
+    assert.isUndefined(get(a.target))
+    assert.strictEqual(put(itemOf("a", 1)), "Stored")
   })
 
   it("gives up the item put longest ago when it is full", () => {

@@ -1,0 +1,30 @@
+import { assert, describe, it } from "@effect/vitest"
+import { halfPublished } from "../../../../src/protocol/testing/scenarios/HalfPublished.ts"
+import * as Seeds from "./Seeds.ts"
+
+/** Few enough for every run of the tests; the simulation's own runs take hundreds. */
+const SEEDS = 10
+
+describe("half-published", () => {
+  it(
+    "finds nothing wrong, and what is published and stored is looked at",
+    () => {
+      const reports = Array.from({ length: SEEDS }, (_, at) => Seeds.report(halfPublished, at + 1))
+      assert.deepStrictEqual(
+        reports.flatMap(({ finding, seed }) => (finding === undefined ? [] : [{ seed, finding }])),
+        []
+      )
+      for (const figure of ["published", "claims seen", "stored"]) {
+        const total = reports.reduce((sum, { figures }) => sum + (figures[figure] ?? 0), 0)
+        assert.isAbove(total, 0, figure)
+      }
+    },
+    Seeds.TIMEOUT_MS
+  )
+
+  it("plays a seed twice in the same way, and two seeds in different ways", () => {
+    const [once, again, other] = [1, 1, 2].map((seed) => Seeds.report(halfPublished, seed).hash)
+    assert.strictEqual(once, again)
+    assert.notStrictEqual(once, other)
+  })
+})

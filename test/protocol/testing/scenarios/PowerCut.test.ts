@@ -1,0 +1,30 @@
+import { assert, describe, it } from "@effect/vitest"
+import { powerCut } from "../../../../src/protocol/testing/scenarios/PowerCut.ts"
+import * as Seeds from "./Seeds.ts"
+
+/** Few enough for every run of the tests; the simulation's own runs take hundreds. */
+const SEEDS = 3
+
+describe("power-cut", () => {
+  it(
+    "finds nothing wrong, and seeders write",
+    () => {
+      const reports = Array.from({ length: SEEDS }, (_, at) => Seeds.report(powerCut, at + 1))
+      assert.deepStrictEqual(
+        reports.flatMap(({ finding, seed }) => (finding === undefined ? [] : [{ seed, finding }])),
+        []
+      )
+      for (const figure of ["writes"]) {
+        const total = reports.reduce((sum, { figures }) => sum + (figures[figure] ?? 0), 0)
+        assert.isAbove(total, 0, figure)
+      }
+    },
+    Seeds.TIMEOUT_MS
+  )
+
+  it("plays a seed twice in the same way, and two seeds in different ways", () => {
+    const [once, again, other] = [1, 1, 2].map((seed) => Seeds.report(powerCut, seed).hash)
+    assert.strictEqual(once, again)
+    assert.notStrictEqual(once, other)
+  })
+})
