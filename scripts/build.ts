@@ -37,7 +37,7 @@ const common = {
   transform: { define: { __LIBRESEED_VERSION__: JSON.stringify(manifest.version) } },
   onLog: (level, log, handler) => {
     // A name that nothing provides would only show when a user runs the command that needs it.
-    if (log.code === "UNRESOLVED_IMPORT") throw new Error(log.message)
+    if (log.code === "UNRESOLVED_IMPORT" || log.code === "IMPORT_IS_UNDEFINED") throw new Error(log.message)
     handler(level, log)
   }
 } satisfies RolldownOptions

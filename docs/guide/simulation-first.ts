@@ -9,7 +9,7 @@ const isOutdated = (name: string, version: string) =>
 const scenario = Scenario.make({
   name: "outdated",
   about: "a tool that tells whether a newer version is out",
-  faults: (chance) => Fault.storm(chance, { fromMs: 0, toMs: 5 * Scenario.MINUTE }),
+  faults: (chance) => Fault.storm(chance, { fromMs: 0, toMs: 5 * Scenario.MINUTE }, { hosts: ["bob"] }),
   play: Effect.fnUntraced(function* (world) {
     const alice = yield* Actors.person(world, "alice")
     const bob = yield* Actors.person(world, "bob")

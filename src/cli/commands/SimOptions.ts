@@ -16,6 +16,9 @@ export const SEEDS_MAX = 1_000_000
 /** Threads; each takes some 100 MB. */
 export const WORKERS_MAX = 64
 
+/** More would only wait for each other while they load. */
+const WORKERS_PER_CORE = 4
+
 /** The flags as they were parsed. */
 export interface Raw {
   readonly seeds: number
@@ -141,7 +144,10 @@ export const parse = Effect.fnUntraced(function* (raw: Raw) {
     moduleUrl: yield* optionally(raw.module, moduleUrl),
     network: yield* parseNetwork(raw.network),
     without: (yield* optionally(raw.without, parseWithout)) ?? [],
-    workers: Option.getOrElse(raw.workers, () => Math.min(Os.availableParallelism(), WORKERS_MAX)),
+    workers: Math.min(
+      Option.getOrElse(raw.workers, () => Os.availableParallelism()),
+      WORKERS_PER_CORE * Os.availableParallelism()
+    ),
     keepGoing: raw.keepGoing,
     shrink: raw.shrink,
     trace: raw.trace,

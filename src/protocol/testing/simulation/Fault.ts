@@ -6,7 +6,7 @@
 import type { Target } from "../../dht/Record.ts"
 import type { Chance } from "./Chance.ts"
 import type { Behaviour } from "./Nodes.ts"
-import { HOUR } from "./Times.ts"
+import { DAY, HOUR } from "./Times.ts"
 import type { Conditions } from "./Weather.ts"
 import type { World } from "./World.ts"
 
@@ -26,12 +26,23 @@ export interface Span {
   readonly forMs?: number | undefined
 }
 
-const make = (span: Span, title: string, begin: Fault["begin"]): Fault => ({
-  title,
-  atMs: span.atMs,
-  forMs: span.forMs,
-  begin
-})
+/** Longest time before a fault, or that it lasts: a century. */
+const SPAN_MAX_MS = 100 * 365 * DAY
+
+/** A time or a share that makes no sense is the scenario's bug: it throws, and the run says so. */
+const make = ({ atMs, forMs }: Span, title: string, begin: Fault["begin"]): Fault => {
+  for (const ms of [atMs, forMs ?? 0]) {
+    if (!(ms >= 0 && ms <= SPAN_MAX_MS)) throw new RangeError(`${title}: ${ms} ms is no time for a fault`)
+  }
+  return { title, atMs, forMs, begin }
+}
+
+const machineOf = (world: World, name: string) => {
+  const machine = world.hostNamed(name)
+  if (machine !== undefined) return machine
+  const there = world.hosts.map((host) => host.name).join(", ") || "none"
+  throw new RangeError(`there is no host ${name}; there are: ${there}`)
+}
 
 /** One end for several. */
 const all =
@@ -40,12 +51,14 @@ const all =
     for (const end of ends) end()
   }
 
-const powerCut = (world: World, host: string, keepDisk: boolean) =>
-  world.afflictions.begin(
+const powerCut = (world: World, host: string, keepDisk: boolean) => {
+  const machine = machineOf(world, host)
+  return world.afflictions.begin(
     `power of ${host}`,
-    () => world.hostNamed(host)?.crash({ keepDisk }),
-    () => world.hostNamed(host)?.start()
+    () => machine.crash({ keepDisk }),
+    () => machine.start()
   )
+}
 
 const hidden = (world: World, name: string) =>
   world.afflictions.begin(
@@ -54,7 +67,10 @@ const hidden = (world: World, name: string) =>
     () => world.weather.translate(name, false)
   )
 
-const percent = (share: number): string => `${Math.round(share * 100)} %`
+const percent = (share: number): string => {
+  if (!(share >= 0 && share <= 1)) throw new RangeError(`${share} is no share: it has to be from 0 to 1`)
+  return `${Math.round(share * 100)} %`
+}
 
 /** Changes what packets meet with. */
 export const weather = (span: Span, title: string, change: (conditions: Conditions) => Conditions): Fault =>
@@ -91,6 +107,7 @@ export const partition = (
     : `${who} ${isOne ? "is" : "are"} cut off from the others`
   return make(span, title, (world, chance) => {
     const nodes = world.nodes.names()
+    for (const host of hosts) machineOf(world, host)
     const inside = new Set([...chance.sample(nodes, Math.round(nodes.length * options.share)), ...hosts])
     return world.weather.cut((from, to) =>
       isOneWay ? inside.has(from) && !inside.has(to) : inside.has(from) !== inside.has(to)
@@ -161,20 +178,21 @@ export const siege = (span: Span, about: string, target: Target, count: number, 
 
 /** A host's clock is wrong by so much; -600,000 to 600,000 ms. */
 export const skew = (span: Span, host: string, ms: number): Fault =>
-  make(span, `the clock of ${host} is ${Math.abs(ms)} ms ${ms < 0 ? "behind" : "ahead"}`, (world) =>
-    world.afflictions.begin(
+  make(span, `the clock of ${host} is ${Math.abs(ms)} ms ${ms < 0 ? "behind" : "ahead"}`, (world) => {
+    const machine = machineOf(world, host)
+    return world.afflictions.begin(
       `clock of ${host}`,
-      () => world.hostNamed(host)?.skew(ms),
-      () => world.hostNamed(host)?.skew(0)
+      () => machine.skew(ms),
+      () => machine.skew(0)
     )
-  )
+  })
 
 /** Share of a host's disk accesses that fail; 0 to 0.1. */
 export const disk = (span: Span, host: string, share: number): Fault =>
   make(span, `${percent(share)} of the disk accesses of ${host} fail`, (world) => {
+    const { device } = machineOf(world, host)
     const fail = (of: number) => () => {
-      const device = world.hostNamed(host)?.device
-      if (device !== undefined) device.failShare = of
+      device.failShare = of
     }
     return world.afflictions.begin(`disk of ${host}`, fail(share), fail(0))
   })
@@ -192,23 +210,21 @@ export const crashAtWrite = (span: Span, host: string, write: number, when: "bef
   make(span, `${host} crashes ${when} its write ${write}`, (world) => {
     let seen = 0
     let restore: () => void = () => undefined
-    const unwatch = world.hostNamed(host)?.device.watch((_what, isMade) => {
+    const unwatch = machineOf(world, host).device.watch((_what, isMade) => {
       if (!isMade) seen++
       if (seen !== write || isMade !== (when === "after")) return
-      unwatch?.()
+      unwatch()
       restore = powerCut(world, host, true)
     })
     return () => {
-      unwatch?.()
+      unwatch()
       restore()
     }
   })
 
 /** A host is behind a translator of addresses: nobody can open a connection to it. */
 export const nat = (span: Span, host: string): Fault =>
-  make(span, `${host} is behind a NAT`, (world) => {
-    return hidden(world, host)
-  })
+  make(span, `${host} is behind a NAT`, (world) => hidden(world, machineOf(world, host).name))
 
 /** Share of the storage nodes that are behind a translator of addresses. */
 export const nodesNat = (span: Span, share: number): Fault =>

@@ -1,8 +1,15 @@
 /** What went wrong, in a sentence: for the trace and for people. */
 import * as Cause from "effect/Cause"
+import * as Predicate from "effect/Predicate"
 import { explain } from "../../core/Errors.ts"
+
+const wordsFor = (error: unknown): string => {
+  if (error instanceof Error) return `${error.name}: ${error.message}`
+  if (Predicate.hasProperty(error, "_tag")) return String(error._tag)
+  return Predicate.isObject(error) ? JSON.stringify(error) : String(error)
+}
 
 export const sentenceOf = (cause: Cause.Cause<unknown>): string => {
   const error = Cause.squash(cause)
-  return explain(error)?.message ?? (error instanceof Error ? `${error.name}: ${error.message}` : String(error))
+  return explain(error)?.message ?? wordsFor(error)
 }

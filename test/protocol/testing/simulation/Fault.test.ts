@@ -189,18 +189,28 @@ describe("Fault", () => {
     ])
   })
 
-  it("passes over hosts that are not there", () => {
-    for (const fault of [
-      Fault.crash(span, "nobody"),
-      Fault.crashAtWrite(span, "nobody", 1, "before"),
-      Fault.skew(span, "nobody", 1),
-      Fault.disk(span, "nobody", 0.1)
-    ]) {
-      assert.lengthOf(
-        around(fault, () => true),
-        3
-      )
+  it("says that a host is not there, and which are", () => {
+    const faults = [
+      Fault.crash(span, "bobb"),
+      Fault.crashAtWrite(span, "bobb", 1, "before"),
+      Fault.skew(span, "bobb", 1),
+      Fault.disk(span, "bobb", 0.1),
+      Fault.nat(span, "bobb"),
+      Fault.partition(span, { share: 0, hosts: ["bobb"] })
+    ]
+    for (const fault of faults) {
+      const play: Scenario["play"] = (world) => Effect.sync(() => ({ steps: [], hosts: [world.host("bob")] }))
+      const scenario: Scenario = { name: "typo", about: "", faults: () => [fault], play }
+      const { finding } = Effect.runSync(Simulation.run({ seed: 5, scenario, nodes: 4, ed25519 }))
+      assert.strictEqual(finding?.text, "RangeError: there is no host bobb; there are: bob", fault.title)
     }
+  })
+
+  it("refuses shares and times that make no sense", () => {
+    for (const share of [-0.1, 1.1, 7, Number.NaN]) assert.throws(() => Fault.loss(span, share), RangeError)
+    for (const atMs of [-5, Number.NaN, 1e300]) assert.throws(() => Fault.loss({ atMs }, 0.1), RangeError)
+    assert.throws(() => Fault.loss({ atMs: 0, forMs: Number.POSITIVE_INFINITY }, 0.1), RangeError)
+    assert.strictEqual(Fault.loss({ atMs: 0, forMs: 0 }, 1).title, "100 % of packets lost")
   })
 
   it("draws storms within the ranges, of a few faults that end in time", () => {
