@@ -1,48 +1,6 @@
-import * as Fs from "node:fs"
-import * as Path from "node:path"
-import { assert, describe, it } from "@effect/vitest"
-
-const guide = Path.resolve(import.meta.dirname, "../../docs/guide")
-const page = Fs.readFileSync(Path.join(guide, "library.md"), "utf8")
-const programs = Fs.readdirSync(guide).filter((file) => /^library-.*\.ts$/.test(file))
-
-/** A program and what it prints stand in the page one after the other. */
-const EXAMPLE = /```ts\n([\s\S]*?)\n```\n+It prints\n+```\n([\s\S]*?)\n```/g
-
-const examples = new Map([...page.matchAll(EXAMPLE)].map(([, program, output]) => [program!, output!]))
-
-/** What the program prints, line by line. */
-const run = async (file: string): Promise<ReadonlyArray<string>> => {
-  const printed: Array<string> = []
-  const log = console.log
-  console.log = (line: string) => void printed.push(line)
-  try {
-    await import(Path.join(guide, file))
-  } finally {
-    console.log = log
-  }
-  return printed
-}
+import { describe } from "@effect/vitest"
+import * as Programs from "./Programs.ts"
 
 describe("the guide for tool authors", () => {
-  it("has no programs but those that are run here", () => {
-    assert.lengthOf(programs, 4)
-    assert.strictEqual(examples.size, programs.length)
-    assert.lengthOf([...page.matchAll(/^```ts$/gm)], programs.length)
-  })
-
-  for (const file of programs) {
-    it(`shows ${file} as it is, and what it prints`, async () => {
-      const source = Fs.readFileSync(Path.join(guide, file), "utf8").trimEnd()
-      const output = examples.get(source)
-      assert.isDefined(output, `${file} does not stand in library.md as it is`)
-      assert.strictEqual((await run(file)).join("\n"), output)
-    })
-  }
-
-  it("links to pages that exist", () => {
-    for (const [, link] of page.matchAll(/\]\((?!https?:)([^)#]+)\)/g)) {
-      assert.isTrue(Fs.existsSync(Path.resolve(guide, link!)), `it links to ${link}`)
-    }
-  })
+  Programs.suite("library", 4)
 })

@@ -191,6 +191,7 @@ describe("ls-cli sim", { timeout: 60_000 }, () => {
       ["a trace of many seeds", ["--trace"], "InvalidArgument", "--seeds 1"],
       ["faults of many seeds", ["--without", "f1"], "InvalidArgument", "--seeds 1"],
       ["what is neither fault nor step", ["--seeds", "1", "--without", "f1,x"], "InvalidArgument", '"x"'],
+      ["a fault that is not in the plan", ["--seeds", "1", "--without", "f99"], "InvalidArgument", "there is no f99"],
       ["a page in no directory", ["--html", "/nonexistent/out.html"], "InvalidArgument", "/nonexistent/out.html"],
       ["a module that is not there", ["--module", "nowhere.ts"], "InvalidArgument", "nowhere.ts"],
       ["a module without scenarios", ["--module", "vitest.config.ts"], "ScenariosUnusable", "vitest.config.ts"]

@@ -166,9 +166,10 @@ export const run = Effect.fnUntraced(function* (raw: SimOptions.Raw) {
   if (options.list) return yield* list(pool)
   yield* SimOptions.known(options.scenario, pool.scenarios)
   const outcome = yield* playAll(pool, options)
+  yield* SimOptions.leftOut(options.without, SimReport.failuresOf(outcome.played)[0])
   const shrunk = yield* shrinkFirst(pool, options, SimReport.failuresOf(outcome.played)[0])
   yield* page(pool, options, outcome.played, shrunk)
   yield* output.result(documentOf(options, outcome, shrunk), linesOf(options, outcome, shrunk))
-  const failure = SimReport.failure(options, outcome.played)
+  const failure = SimReport.failure(options, outcome.played, shrunk)
   if (failure !== undefined) return yield* failure
 }, Effect.scoped)

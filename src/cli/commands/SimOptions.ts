@@ -5,7 +5,7 @@ import * as Fs from "node:fs"
 import * as Os from "node:os"
 import * as Path from "node:path"
 import { pathToFileURL } from "node:url"
-import { NODES_MAX, SEED_MAX } from "../../protocol/testing/simulation/Simulation.ts"
+import { NODES_MAX, type Report, SEED_MAX } from "../../protocol/testing/simulation/Simulation.ts"
 import { quoted } from "../../runtime/archive/Printable.ts"
 import { type Listed, type Network, networks } from "../../runtime/simulation/SimMessages.ts"
 import { InvalidArgument } from "../Settings.ts"
@@ -172,6 +172,18 @@ const distance = (one: string, other: string): number => {
 
 /** Longest text that is compared with the names of scenarios. */
 const COMPARED_CHARS = 64
+
+/** Fails with `InvalidArgument` where the run could not leave out what it was told to. */
+export const leftOut = (without: ReadonlyArray<string>, report: Report | undefined) =>
+  report?.finding?.kind === "plan"
+    ? Effect.fail(
+        invalid(
+          `--without ${without.join(",")}`,
+          "cannot be done",
+          `For seed ${report.seed} of ${report.scenario} ${report.finding.text}.`
+        )
+      )
+    : Effect.void
 
 /** Fails with `InvalidArgument` where no scenario has that name. */
 export const known = (name: string | undefined, scenarios: ReadonlyArray<Listed>) => {

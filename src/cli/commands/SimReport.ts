@@ -4,7 +4,7 @@ import { ExitCode } from "../../protocol/core/Errors.ts"
 import { HOUR } from "../../protocol/testing/simulation/Scenario.ts"
 import type { Report } from "../../protocol/testing/simulation/Simulation.ts"
 import * as TraceText from "../../protocol/testing/simulation/TraceText.ts"
-import type { Played } from "../../runtime/simulation/SimMessages.ts"
+import type { Played, Shrunk } from "../../runtime/simulation/SimMessages.ts"
 import type { SimOptions } from "./SimOptions.ts"
 
 /** Something was found. What it was stands on stdout. */
@@ -162,12 +162,17 @@ export const furtherLines = (options: SimOptions, failures: ReadonlyArray<Report
       ]
 
 /** What the command ends with; nothing where nothing was found. */
-export const failure = (options: SimOptions, played: ReadonlyArray<Played>): SimulationFailed | undefined => {
+export const failure = (
+  options: SimOptions,
+  played: ReadonlyArray<Played>,
+  shrunk: Shrunk | undefined
+): SimulationFailed | undefined => {
   const failures = failuresOf(played)
   const [first] = failures
   if (first?.finding === undefined) return undefined
   const { finding, scenario, seed } = first
+  const replay = shrunk === undefined ? replayOf(options, first) : replayOf(options, shrunk.report, shrunk.without)
   const one = `Seed ${seed} of ${scenario} fails: ${finding.kind}: ${finding.text}`
   const problem = failures.length === 1 ? one : `${failures.length} of ${played.length} seeds fail. ${one}`
-  return new SimulationFailed({ problem, hint: `Play it again: ${replayOf(options, first)}` })
+  return new SimulationFailed({ problem, hint: `Play it again: ${replay}` })
 }

@@ -12,7 +12,7 @@ import * as Scope from "effect/Scope"
 import { ContentWrites } from "./ContentWrites.ts"
 import type { Device } from "./Device.ts"
 import type * as Disk from "./Disk.ts"
-import { Killed, type Process } from "./Kernel.ts"
+import { isKilled, type Process } from "./Kernel.ts"
 import type { Member } from "./Nodes.ts"
 
 /** The machine lost power while it was at work, or was off. */
@@ -43,9 +43,6 @@ interface Running<S> {
   readonly scope: Scope.Closeable
   readonly services: Effect.Effect<Context.Context<S>, unknown>
 }
-
-const isKilled = (cause: Cause.Cause<unknown>): boolean =>
-  cause.reasons.some((reason) => Cause.isDieReason(reason) && reason.defect instanceof Killed)
 
 export class Host<S> {
   readonly name: string

@@ -142,12 +142,15 @@ export class Run {
     return [...this.#faults.map(plan("f")), ...this.#play.steps.map(plan("s"))].filter(({ id }) => this.#isIn(id))
   }
 
-  /** Who leaves out what is not there may think that it was tried. */
-  #refuseUnknown(): void {
+  /** Whoever leaves out what is not there may think that it was tried. */
+  #refuseUnknown(): boolean {
     const planned = new Set([...this.#faults.keys()].map((at) => `f${at}`))
     for (const at of this.#play.steps.keys()) planned.add(`s${at}`)
     const unknown = [...(this.#options.without ?? [])].filter((id) => !planned.has(id))
-    if (unknown.length > 0) throw new RangeError(`there is no ${unknown.join(", ")} in the plan to leave out`)
+    if (unknown.length === 0) return false
+    const there = [...planned].join(", ") || "nothing"
+    this.#world.find("plan", `there is no ${unknown.join(", ")} to leave out; there is ${there}`)
+    return true
   }
 
   #isIn(id: string): boolean {
@@ -161,7 +164,7 @@ export class Run {
     this.#play = yield* this.#options.scenario.play(world)
     this.#unfinished.delete("setting the stage")
     this.#laws = [...this.#laws, ...(this.#play.laws ?? [])]
-    this.#refuseUnknown()
+    if (this.#refuseUnknown()) return
     const healed = this.#planFaults()
     const steps = this.#play.steps.map((step, index) => this.#step(step, `s${index}`))
     this.#endMs = this.#kernel.elapsedMs + Math.max(0, healed, ...this.#play.steps.map(({ atMs }) => atMs))

@@ -41,6 +41,7 @@ const WORDS: { readonly [K in Finding["kind"]]: string } = {
   livelock: "no time passes",
   overtime: "work goes on long after the plan has ended",
   leak: "fibers outlived their machines",
+  plan: "what was to be left out is not in the plan",
   "real world": "something real was used"
 }
 

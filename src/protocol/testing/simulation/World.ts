@@ -37,9 +37,19 @@ export type Machine = Host<Services>
 /** Work for a machine. */
 export type Work<A, E = unknown> = Effect.Effect<A, E, Services>
 
-/** What went wrong, in a word for the trace and a sentence for people. */
+/** What went wrong (`plan`: what was to be left out is not there, and nothing was played), in a word for the trace and a sentence for people. */
 export interface Finding {
-  readonly kind: "law" | "goal" | "step" | "defect" | "deadlock" | "livelock" | "overtime" | "leak" | "real world"
+  readonly kind:
+    | "plan"
+    | "law"
+    | "goal"
+    | "step"
+    | "defect"
+    | "deadlock"
+    | "livelock"
+    | "overtime"
+    | "leak"
+    | "real world"
   readonly text: string
   /** Virtual ms since the beginning. */
   readonly atMs: number

@@ -87,6 +87,11 @@ describe("Simulation.run", () => {
     assert.deepStrictEqual(crashed(without), crashed(all).slice(1))
   })
 
+  it("refuses to leave out what is not in the plan, and plays nothing", () => {
+    const { finding } = run(doing(Effect.die("played")), { without: new Set(["s0", "f99"]) })
+    assert.deepInclude(finding, { kind: "plan", text: "there is no f99 to leave out; there is s0", atMs: 0 })
+  })
+
   it("finds a step that dies", () => {
     assert.strictEqual(findingOf(doing(Effect.die(new TypeError("oh")))), "defect: the step: TypeError: oh")
   })
