@@ -23,9 +23,19 @@ export default defineConfig({
         test: {
           name: "source",
           include: ["test/**/*.test.ts", "property-tests/**/*.test.ts"],
-          exclude: ["test/bench/**", "test/package/**", "node_modules/**"],
+          exclude: ["test/bench/**", "test/interop/**", "test/package/**", "node_modules/**"],
           testTimeout: 30_000,
           hookTimeout: 30_000
+        }
+      },
+      {
+        test: {
+          name: "interop",
+          include: ["test/interop/**/*.test.ts"],
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+          // Programs of others wait by the clock: after the other tests, not beside them.
+          sequence: { groupOrder: 1 }
         }
       },
       {
@@ -36,7 +46,7 @@ export default defineConfig({
           hookTimeout: 120_000,
           // Installing and bundling take all cores: after the other tests, and one file at a time.
           fileParallelism: false,
-          sequence: { groupOrder: 1 }
+          sequence: { groupOrder: 2 }
         }
       }
     ]

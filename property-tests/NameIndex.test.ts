@@ -329,7 +329,7 @@ describe("publishers who write at the same time", () => {
           const target = Record.targetOf(record.publicKey, record.salt)
           const stored = network.items.get(Hex.encode(target))
           if (stored === undefined || record.seq >= stored.seq) network.items.set(Hex.encode(target), record)
-          return { target, acks: 1 }
+          return { target, acks: 1, networks: 1, asked: 1, stored: ["10.0.0.1:6881"], refused: [], silent: [] }
         })
     })
 

@@ -16,7 +16,7 @@ export const lock = Path.join(root, ".cache", "bundle.lock")
 const stampFile = Path.join(root, ".cache", "bundle.json")
 
 /** Everything that the bundle is made from besides `src`. */
-const ingredients = ["package.json", "package-lock.json", "scripts/build.ts"]
+const ingredients = ["package.json", "package-lock.json", "scripts/build.ts", "scripts/LeanStart.ts"]
 
 const sources = () =>
   Fs.readdirSync(Path.join(root, "src"), { recursive: true, encoding: "utf8" })

@@ -9,6 +9,7 @@ import * as Fs from "node:fs"
 import * as Path from "node:path"
 import { type OutputChunk, type RolldownOptions, type RolldownOutput, build } from "rolldown"
 import * as BundleStamp from "./BundleStamp.js"
+import * as LeanStart from "./LeanStart.ts"
 import { withLock } from "./Lock.js"
 import { root, say } from "./setup.js"
 
@@ -55,11 +56,20 @@ const library = {
   output: { dir: dist, format: "esm", chunkFileNames: "chunks/[name]-[hash].js" }
 } satisfies RolldownOptions
 
+const leanStart = LeanStart.make(root)
+
 const cli = {
   ...common,
   input: { main: "src/cli/main.ts" },
   external: externalWhen(cliExternal),
-  output: { dir: Path.join(dist, "cli"), format: "esm", chunkFileNames: "[name]-[hash].js", minify: true }
+  plugins: [leanStart.plugin],
+  output: {
+    dir: Path.join(dist, "cli"),
+    format: "esm",
+    chunkFileNames: "[name]-[hash].js",
+    codeSplitting: leanStart.codeSplitting,
+    minify: true
+  }
 } satisfies RolldownOptions
 
 /** What stands in the file that package.json names: the code cache halves the start, and must be on before the import. */
@@ -160,6 +170,20 @@ const sweep = (written: ReadonlySet<string>): void => {
   for (const path of filesBelow(dist)) if (!isCurrent(path)) Fs.rmSync(path)
 }
 
+/** How long a command may stay, a daemon for instance, and still load the parts that it was built with, in ms. */
+const STALE_MS = 24 * 60 * 60 * 1000
+
+/** As {@link sweep}, for the command line alone, which is built anew at every change while others of it run. */
+const sweepStale = (cliOutput: RolldownOutput): void => {
+  const directory = Path.join(dist, "cli")
+  const written = new Set(cliOutput.output.map((file) => file.fileName))
+  for (const name of Fs.readdirSync(directory)) {
+    const path = Path.join(directory, name)
+    if (!name.endsWith(".js") || written.has(name) || path === BundleStamp.entry) continue
+    if (Date.now() - Fs.statSync(path).mtimeMs > STALE_MS) Fs.rmSync(path, { force: true })
+  }
+}
+
 const buildAll = async (): Promise<void> => {
   emitDeclarations()
   const ambient = carryAmbientModules()
@@ -178,5 +202,5 @@ const buildAll = async (): Promise<void> => {
 }
 
 // launch.js holds the lock already where it asks for the command line alone.
-if (process.argv.includes("--cli")) await bundle()
+if (process.argv.includes("--cli")) sweepStale((await bundle())[1])
 else await withLock(BundleStamp.lock, buildAll)

@@ -9,6 +9,7 @@ import * as Os from "node:os"
 import * as Path from "node:path"
 import * as BundleStamp from "./BundleStamp.js"
 import { withLock } from "./Lock.js"
+import * as Parents from "./Parents.js"
 import { ensure, fail, root, say, SetupError } from "./setup.js"
 
 const vitest = "node_modules/vitest/vitest.mjs"
@@ -21,6 +22,7 @@ const commands = new Map(
     test: { program: vitest, args: ["run"] },
     "test:vectors": { program: vitest, args: ["run", "test/vectors"] },
     "test:properties": { program: vitest, args: ["run", "property-tests"] },
+    "test:interop": { program: vitest, args: ["run", "--project", "interop"] },
     "test:package": { program: vitest, args: ["run", "test/package"] },
     sim: { program: "dist/cli/ls-cli.js", args: ["sim"] },
     bench: { node: ["--expose-gc"], program: "test/bench/main.ts" },
@@ -91,6 +93,8 @@ const run = (node, command, rest) => {
       if (signal !== "SIGINT" || !process.stdin.isTTY) child.kill(signal)
     })
   }
+  // Who starts it without npm may well leave it running when he goes.
+  if (process.env["npm_lifecycle_event"] !== undefined) void Parents.watch(() => child.kill("SIGTERM"))
   child.on("error", fail)
   child.on("exit", (code, signal) => {
     process.exit(signal === null ? (code ?? 1) : 128 + Os.constants.signals[signal])

@@ -71,9 +71,12 @@ const notRun = new Set(["skip", "skipIf", "runIf", "only", "todo", "fails"])
 
 const notRunAliases = new Set(["xit", "xtest", "xdescribe", "fit", "fdescribe"])
 
+/** The one place where tests are not run: for want of a program of others or of a right, which it reports by name. */
+const REQUIREMENT = "test/interop/Requirement.ts"
+
 /** Every test runs, and none keeps the others from running. */
 export const everyTestRuns = (source: Source): ReadonlyArray<Violation> =>
-  !/^(test|property-tests)\//.test(source.path)
+  !/^(test|property-tests)\//.test(source.path) || source.path === REQUIREMENT
     ? []
     : collect(source, "every-test-runs", (report) => ({
         MemberExpression: (node) => {

@@ -34,6 +34,19 @@ export const minAcks = Flag.Int("min-acks").pipe(
   Flag.withDefault(8)
 )
 
+export const watch = Flag.Boolean("watch").pipe(
+  Flag.withDescription("Tell which records are put again, and how many nodes hold them"),
+  Flag.withDefault(false)
+)
+
+export const metrics = Flag.String("metrics").pipe(
+  Flag.withMetavar("host:port"),
+  Flag.withDescription(
+    "Serve metrics for Prometheus at http://host:port/metrics, to whoever can reach it (default: nowhere)"
+  ),
+  Flag.optional
+)
+
 export const retryRefused = Flag.Boolean("retry-refused").pipe(
   Flag.withDescription("Download again what was refused less than a day ago because its bytes were wrong"),
   Flag.withDefault(false)

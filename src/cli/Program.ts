@@ -10,13 +10,15 @@ import {
   choice,
   exactVersion,
   keyName,
+  metrics,
   minAcks,
   pinnedName,
   retryRefused,
   signingKey,
   spec,
   trustedKey,
-  undo
+  undo,
+  watch
 } from "./Flags.ts"
 import * as Session from "./Session.ts"
 import * as Settings from "./Settings.ts"
@@ -62,6 +64,64 @@ export const make = (onStay: () => void) => {
     Command.withExamples([
       { command: "ls-cli sim --seeds 200", description: "200 seeds, over all scenarios" },
       { command: "ls-cli sim --seeds 1 --start 17 --html out.html", description: "One of them, as a page" }
+    ])
+  )
+
+  const daemon = Command.make("daemon", { watch, metrics }, (flags) =>
+    inSession(() => import("./commands/Daemon.ts").then(({ run }) => run(flags)))
+  ).pipe(
+    Command.withDescription(
+      "Keep a warm DHT node for the other commands of this home, and keep the records in the store alive"
+    ),
+    Command.withExamples([
+      { command: "ls-cli daemon", description: "Stays up; ls-cli resolve and the others use it from now on" },
+      { command: "ls-cli daemon stop", description: "End it" },
+      { command: "ls-cli resolve semver --no-daemon", description: "Do without it this time" }
+    ]),
+    Command.withSubcommands([
+      Command.make("status", {}, () =>
+        inSession(() => import("./commands/Daemon.ts").then(({ status }) => status))
+      ).pipe(Command.withDescription("Show the daemon of this home, and how it does")),
+      Command.make("metrics", {}, () =>
+        inSession(() => import("./commands/Daemon.ts").then(({ metrics }) => metrics))
+      ).pipe(Command.withDescription("Print what the daemon of this home has measured, as Prometheus reads it")),
+      Command.make("stop", {}, () => inSession(() => import("./commands/Daemon.ts").then(({ stop }) => stop))).pipe(
+        Command.withDescription("End the daemon of this home")
+      )
+    ])
+  )
+
+  const doctor = Command.make(
+    "doctor",
+    {
+      timeServer: Flag.String("time-server").pipe(
+        Flag.withMetavar("host:port"),
+        Flag.withDescription("Whom to ask what time it is (default: a public server; on a private network nobody)"),
+        Flag.optional
+      ),
+      write: Flag.Boolean("write").pipe(
+        Flag.withDescription(
+          "Put an item of no meaning, to see how long that takes (the default); --no-write: only read"
+        ),
+        Flag.withDefault(true)
+      )
+    },
+    ({ timeServer, write }) =>
+      inSession(async () => {
+        const [{ run }, { inspect }] = await Promise.all([
+          import("./commands/Doctor.ts"),
+          import("./commands/Daemon.ts")
+        ])
+        return Effect.flatMap(inspect, (daemon) => run({ timeServer, noWrite: !write }, daemon))
+      })
+  ).pipe(
+    Command.withDescription("Examine how well this machine reaches the network, and say what to do about it"),
+    Command.withExamples([
+      { command: "ls-cli doctor", description: "The public DHT" },
+      {
+        command: "ls-cli doctor --no-write --time-server time.example.org:123",
+        description: "Put nothing; ask this clock"
+      }
     ])
   )
 
@@ -187,10 +247,8 @@ export const make = (onStay: () => void) => {
       specs: spec.pipe(Argument.variadic()),
       ...choice,
       retryRefused,
-      watch: Flag.Boolean("watch").pipe(
-        Flag.withDescription("Tell which records are put again, and how many nodes hold them"),
-        Flag.withDefault(false)
-      )
+      watch,
+      metrics
     },
     ({ specs, ...choice }) => inSession(() => import("./commands/Seed.ts").then(({ run }) => run(specs, choice)))
   ).pipe(
@@ -280,12 +338,14 @@ export const make = (onStay: () => void) => {
       yank,
       deprecate,
       seed,
+      daemon,
       resolve,
       query,
       lock,
       install,
       trust,
-      revoke
+      revoke,
+      doctor
     ])
   )
 }

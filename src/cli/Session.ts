@@ -4,6 +4,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Deadline from "../protocol/core/Deadline.ts"
+import * as HomeDirectory from "../runtime/doctor/HomeDirectory.ts"
 import * as Output from "./Output.ts"
 import * as Settings from "./Settings.ts"
 
@@ -17,6 +18,8 @@ export class Session extends Context.Service<
     readonly limited: <A, E, R>(work: Effect.Effect<A, E, R>) => Effect.Effect<A, E | Deadline.DeadlineExceeded, R>
     /** Milliseconds that a download may take. */
     readonly downloadMs: Effect.Effect<number>
+    /** For commands that write: fails with `InvalidArgument` where the home does not let them. */
+    readonly writable: Effect.Effect<void, Settings.InvalidArgument>
   }
 >()("@libreseed/protocol/cli/Session") {}
 
@@ -30,7 +33,11 @@ export const layer = (raw: Settings.Raw, onStay: () => void) =>
       return Session.of({
         ...settings,
         limited: Deadline.until(end, settings.timeoutMs),
-        downloadMs: Effect.map(leftMs, (left) => Math.max(left / 2, left - MARGIN_MS))
+        downloadMs: Effect.map(leftMs, (left) => Math.max(left / 2, left - MARGIN_MS)),
+        writable: Effect.suspend(() => {
+          const { problem } = HomeDirectory.stateOf(settings.home)
+          return problem === undefined ? Effect.void : Settings.invalidHome(settings.home, problem)
+        })
       })
     })
   ).pipe(Layer.provideMerge(Output.layer({ json: raw.json, onStay })))

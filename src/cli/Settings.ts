@@ -7,11 +7,13 @@ import * as Os from "node:os"
 import * as Path from "node:path"
 import { ExitCode } from "../protocol/core/Errors.ts"
 import * as PeerAddress from "../protocol/core/PeerAddress.ts"
+import * as HomeDirectory from "../runtime/doctor/HomeDirectory.ts"
 
 /** Nodes that the public DHT is entered by where none are given. */
 export const PUBLIC_ROUTERS: ReadonlyArray<string> = [
   "router.bittorrent.com:6881",
   "dht.transmissionbt.com:6881",
+  "dht.libtorrent.org:25401",
   "router.utorrent.com:6881"
 ]
 
@@ -43,12 +45,31 @@ export const flags = {
     Flag.withDescription("DHT nodes to start from (default: the public routers, and nodes remembered from last time)"),
     Flag.optional
   ),
+  dnsSeed: Flag.String("dns-seed").pipe(
+    Flag.withMetavar("domain,…"),
+    Flag.withDescription(
+      "Domains whose TXT records list DHT nodes to start from, as dht=host:port (default: none). For a node of this command's own: a daemon that answers in its place has what it was started with"
+    ),
+    Flag.optional
+  ),
+  lan: Flag.Boolean("lan").pipe(
+    Flag.withDescription(
+      "Look for DHT nodes among the neighbours on the LAN, which tells all of them of this one. For a node of this command's own, as --dns-seed"
+    ),
+    Flag.withDefault(false)
+  ),
   listen: Flag.String("listen").pipe(
     Flag.withMetavar("host:port"),
     Flag.withDescription(
       "Address to bind for UDP and TCP (default: every interface, or loopback where all --bootstrap nodes are there; any free port)"
     ),
     Flag.optional
+  ),
+  daemon: Flag.Boolean("daemon").pipe(
+    Flag.withDescription(
+      "Ask the network through the daemon of this home, where one runs in the same network (the default); --no-daemon or --listen: through a node of this command's own"
+    ),
+    Flag.withDefault(true)
   ),
   json: Flag.Boolean("json").pipe(
     Flag.withDescription("Print one JSON document on stdout; failures as JSON on stderr"),
@@ -65,7 +86,10 @@ export const flags = {
 export interface Raw {
   readonly home: Option.Option<string>
   readonly bootstrap: Option.Option<string>
+  readonly dnsSeed: Option.Option<string>
+  readonly lan: boolean
   readonly listen: Option.Option<string>
+  readonly daemon: boolean
   readonly json: boolean
   readonly timeout: number
 }
@@ -73,11 +97,15 @@ export interface Raw {
 export interface Settings {
   readonly home: string
   readonly bootstrap: ReadonlyArray<string>
+  /** Further ways into the network. */
+  readonly sources: { readonly dnsSeeds: ReadonlyArray<string>; readonly lan: boolean }
   /** Whether nobody said where to start, so that the public network is meant. */
   readonly isPublic: boolean
   readonly isListenGiven: boolean
   readonly host: string
   readonly port: number
+  /** Whether a daemon may be asked: who names an address means a node of the command's own there. */
+  readonly usesDaemon: boolean
   readonly json: boolean
   readonly timeoutMs: number
 }
@@ -87,40 +115,70 @@ const invalid = (argument: string, problem: string, hint: string) =>
 
 const NODE = /^([A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?):([1-9]\d{0,4})$/
 
-const isNode = (text: string): boolean => {
+/** Whether it is `host:port` of somebody to ask; the host may be a name. */
+export const isNode = (text: string): boolean => {
   const match = NODE.exec(text)
   return match !== null && Number(match[2]) <= 65_535
 }
 
+/** RFC 1035 §2.3.4; underscores are common in names that are no hosts'. */
+const DOMAIN =
+  /^(?=.{1,253}$)[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?(?:\.[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?)+$/
+
+const parseDomains = Effect.fnUntraced(function* (text: string) {
+  const domains = text.split(",").map((domain) => domain.trim())
+  const wrong = domains.find((domain) => !DOMAIN.test(domain))
+  if (wrong === undefined) return domains
+  return yield* invalid("--dns-seed", `has "${wrong}", which is not a domain`, "Give one or more, like dht.example.org")
+})
+
 const isLoopback = (node: string): boolean => node.startsWith("127.") || node.startsWith("localhost:")
+
+/** An IPv6 address, in brackets or not, with a port or without. */
+const IPV6 = /^\[.*\](?::\d+)?$|^[0-9A-Fa-f]*:[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*$/
+
+const IPV4_ONLY = "IPv6 is not supported: the DHT is asked over IPv4."
 
 const parseBootstrap = Effect.fnUntraced(function* (text: string) {
   const nodes = text.split(",").map((node) => node.trim())
   const wrong = nodes.find((node) => !isNode(node))
   if (wrong === undefined) return nodes
-  return yield* invalid(
-    "--bootstrap",
-    `has "${wrong}", which is not host:port`,
-    "Give one or more nodes, like 127.0.0.1:20001,127.0.0.1:20002"
-  )
+  const hint = "Give one or more nodes, like 127.0.0.1:20001,127.0.0.1:20002"
+  if (text.trim() === "") return yield* invalid("--bootstrap", "is empty", `${hint}; or leave it out`)
+  if (wrong === "") return yield* invalid("--bootstrap", `"${text}" has a comma too many`, hint)
+  if (IPV6.test(wrong)) return yield* invalid("--bootstrap", `has "${wrong}", an IPv6 address`, `${IPV4_ONLY} ${hint}`)
+  return yield* invalid("--bootstrap", `has "${wrong}", which is not host:port`, hint)
 })
 
-const parseListen = Effect.fnUntraced(function* (text: string) {
+/** `host:port` to bind. Fails with `InvalidArgument`, which names the flag. */
+export const parseAddress = Effect.fnUntraced(function* (flag: string, text: string) {
   const hint = "Give an IPv4 address and a port, like 127.0.0.1:6881; port 0 takes a free one."
+  if (IPV6.test(text)) return yield* invalid(flag, `"${text}" is an IPv6 address`, `${IPV4_ONLY} ${hint}`)
   const [, host = "", portText = ""] = /^([^:]*):(\d{1,5})$/.exec(text) ?? []
   const port = Number(portText)
   if (!PeerAddress.isIpv4(host) || portText === "" || port > 65_535) {
-    return yield* invalid("--listen", `"${text}" is not an address`, hint)
+    return yield* invalid(flag, `"${text}" is not an address`, hint)
   }
   return { host, port }
 })
 
+/** Longer paths are shown by their beginning, in characters: an error is read on a terminal. */
+const SHOWN_PATH_CHARS = 100
+
+/** The home cannot be used as it is. */
+export const invalidHome = (home: string, problem: string) => {
+  const shown = home.length > SHOWN_PATH_CHARS ? `${home.slice(0, SHOWN_PATH_CHARS)}…` : home
+  const hint = "Name a directory of your own with --home or $LIBRESEED_HOME; it is made where it is missing."
+  return invalid("--home", `${shown} ${problem}`, hint)
+}
+
 /** Reads the environment for what was not given. Fails with `InvalidArgument`. */
 export const resolve = Effect.fnUntraced(function* (raw: Raw) {
   const bootstrap = Option.isSome(raw.bootstrap) ? yield* parseBootstrap(raw.bootstrap.value) : PUBLIC_ROUTERS
+  const dnsSeeds = Option.isSome(raw.dnsSeed) ? yield* parseDomains(raw.dnsSeed.value) : []
   const isLocal = bootstrap.every(isLoopback)
   const listen = Option.isSome(raw.listen)
-    ? yield* parseListen(raw.listen.value)
+    ? yield* parseAddress("--listen", raw.listen.value)
     : { host: isLocal ? LOOPBACK : ALL_INTERFACES, port: 0 }
   if (!(raw.timeout > 0 && raw.timeout <= TIMEOUT_MAX_SECONDS)) {
     return yield* invalid(
@@ -133,12 +191,17 @@ export const resolve = Effect.fnUntraced(function* (raw: Raw) {
   if (named === "" && Os.homedir() === "") {
     return yield* invalid("--home", "is not given, and you have no home directory", "Name a directory for your keys.")
   }
+  const home = named === "" ? Path.join(Os.homedir(), ".libreseed") : Path.resolve(named)
+  const problem = HomeDirectory.problemOf(home)
+  if (problem !== undefined) return yield* invalidHome(home, problem)
   return {
-    home: named === "" ? Path.join(Os.homedir(), ".libreseed") : Path.resolve(named),
+    home,
     bootstrap,
+    sources: { dnsSeeds, lan: raw.lan },
     isPublic: Option.isNone(raw.bootstrap),
     isListenGiven: Option.isSome(raw.listen),
     ...listen,
+    usesDaemon: raw.daemon && Option.isNone(raw.listen),
     json: raw.json,
     timeoutMs: raw.timeout * 1000
   } satisfies Settings

@@ -1,6 +1,5 @@
 /** `ls-cli`: parses, runs, prints, and ends with the exit code that `docs/spec/errors.md` lists. */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
-import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as Cause from "effect/Cause"
 import * as CliOutput from "effect/cli/CliOutput"
 import * as Command from "effect/cli/Command"
@@ -9,6 +8,7 @@ import * as Exit from "effect/Exit"
 import * as Logger from "effect/Logger"
 import { ExitCode } from "../protocol/core/Errors.ts"
 import * as Failure from "./Failure.ts"
+import * as Platform from "./Platform.ts"
 import * as Program from "./Program.ts"
 import { VERSION } from "./Version.ts"
 
@@ -33,7 +33,7 @@ const main = (argv: ReadonlyArray<string>) => {
   }
 
   Command.runWith(program, { version: VERSION })(argv).pipe(
-    Effect.provide(NodeServices.layer),
+    Effect.provide(Platform.layer),
     Effect.provideService(CliOutput.Presenter, presenter),
     Effect.provideService(Logger.LogToStderr, true),
     NodeRuntime.runMain({
@@ -54,5 +54,10 @@ const main = (argv: ReadonlyArray<string>) => {
 
 // Whoever read our output (`| head`) may leave before the work is done; that is no reason to stop it.
 process.stdout.on("error", () => {})
+
+// A closed terminal ends a command as SIGTERM does, which `runMain` listens to: sockets and locks go with it. What is
+// said by then is for nobody.
+process.stderr.on("error", () => {})
+process.on("SIGHUP", () => process.emit("SIGTERM", "SIGTERM"))
 
 main(process.argv.slice(2))

@@ -2,24 +2,28 @@
  * Everything a program needs to take part: keys and stores under a home directory, a DHT node over
  * UDP and a swarm over TCP.
  */
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Hex from "effect/encoding/Hex"
 import * as Layer from "effect/Layer"
+import { PageStore } from "../protocol/dht/PageStore.ts"
+import * as Record from "../protocol/dht/Record.ts"
+import { RecordStore } from "../protocol/dht/RecordStore.ts"
 import { TopicPeers } from "../protocol/dht/TopicPeers.ts"
 import { Seeders } from "../protocol/registry/Seeders.ts"
 import * as Trust from "../protocol/trust/Trust.ts"
-import * as NodeHasher from "./crypto/NodeHasher.ts"
-import * as MainlineDht from "./dht/MainlineDht.ts"
-import * as RememberedNodes from "./dht/RememberedNodes.ts"
-import * as OfflineNode from "./OfflineNode.ts"
-import * as FileBlacklist from "./store/FileBlacklist.ts"
-import * as FileObservations from "./store/FileObservations.ts"
-import * as FilePackageStore from "./store/FilePackageStore.ts"
-import * as FilePageStore from "./store/FilePageStore.ts"
-import * as FileProofs from "./store/FileProofs.ts"
-import * as FilePublicationLog from "./store/FilePublicationLog.ts"
-import * as FileRecordStore from "./store/FileRecordStore.ts"
-import * as FileTrustBook from "./store/FileTrustBook.ts"
+import * as Entry from "./dht/entry/Entry.ts"
+import type { Mode } from "./dht/entry/Reach.ts"
+import type { ItemArchive } from "./dht/items/ItemArchive.ts"
+import * as Stores from "./Stores.ts"
 import * as TorrentStreamSwarm from "./swarm/TorrentStreamSwarm.ts"
+
+export interface Sources {
+  /** Domains that list nodes in TXT records (`dht=<address>:<port>`). */
+  readonly dnsSeeds?: ReadonlyArray<string> | undefined
+  /** Whether neighbours on the LAN are looked for (BEP 14): it tells all of them that this node is there. */
+  readonly lan?: boolean | undefined
+}
 
 export interface Options {
   /** Home directory, such as `~/.libreseed` (already expanded). */
@@ -28,45 +32,79 @@ export interface Options {
   readonly host: string
   /** Port for both; 0 takes free ones. */
   readonly port: number
-  /** `host:port` of DHT nodes to start from. */
+  /** `host:port` of DHT nodes to start from; a host may be a name. */
   readonly bootstrap: ReadonlyArray<string>
-  /** Whether to start from the nodes of last time too, and to remember those met this time. */
+  /**
+   * Whether the network is the public one: then it is entered by the nodes of last time too, those met this time are
+   * remembered, and peers of torrents may name more. Nodes of different networks must not be mixed.
+   */
   readonly remembersNodes?: boolean | undefined
+  /**
+   * What the node is to others. A `client` takes no place in their tables and forgets what it held for them: for
+   * programs that are up for a moment. `adaptive` begins as that and serves once it can be reached; `server` serves
+   * from the start. These two remember their id, and what they hold for others. By default `client`.
+   */
+  readonly mode?: Mode | undefined
+  /** Further ways into the network; none by default. */
+  readonly sources?: Sources | undefined
   /** Whether peers at private addresses may be dialled although this node's own address is of another kind. */
   readonly allowPrivatePeers?: boolean | undefined
 }
 
-const stores = (options: Pick<Options, "home">) =>
-  Layer.mergeAll(
-    FilePackageStore.layer,
-    FileRecordStore.layer,
-    FilePageStore.layer,
-    FileObservations.layer,
-    FileProofs.layer,
-    FileBlacklist.layer,
-    FilePublicationLog.layer,
-    FileTrustBook.layer,
-    NodeHasher.layer
-  ).pipe(Layer.provideMerge(OfflineNode.keystore(options)))
+class Archive extends Context.Service<Archive, { readonly items: ItemArchive | undefined }>()(
+  "@libreseed/protocol/runtime/LiveNode/Archive"
+) {}
 
-const dht = (given: Options) => {
-  const options = { ...given, readOnly: true }
-  return given.remembersNodes === true
-    ? Layer.unwrap(
-        Effect.map(RememberedNodes.load, (remembered) =>
-          MainlineDht.layer({
-            ...options,
-            bootstrap: [...options.bootstrap, ...remembered],
-            onClose: RememberedNodes.save
-          })
-        )
-      )
-    : MainlineDht.layer(options)
-}
+const forgetting = Layer.succeed(Archive, { items: undefined })
 
 /**
- * A whole node. Building it opens the sockets; what it does on the network starts with its first use. Peers
- * are not yet asked for the claims that they hold, and ours are not given to them.
+ * What is held for others outlives the process here; without it the node still holds it while it is up. The database
+ * is that of all of this process (`Sqlite.layerHome`).
+ */
+const remembering = Layer.unwrap(
+  Effect.gen(function* () {
+    // A program that is up for a moment does not load SQLite.
+    const SqliteItems = yield* Effect.promise(() => import("./dht/items/SqliteItems.ts"))
+    const { layerHome } = yield* Effect.promise(() => import("./store/Sqlite.ts"))
+    const archive = Effect.map(SqliteItems.make(), (items) => ({ items }))
+    return Layer.provide(Layer.effect(Archive, archive), layerHome)
+  })
+).pipe(Layer.catch((error) => Layer.provideMerge(forgetting, Layer.effectDiscard(Effect.logWarning(error.message)))))
+
+/** Where what this host keeps alive is to be found. Without its stores the node still does its part for others. */
+const ownTargets = Effect.gen(function* () {
+  const recordStore = yield* RecordStore
+  const pageStore = yield* PageStore
+  return Effect.gen(function* () {
+    const records = yield* recordStore.all
+    const pages = yield* pageStore.targets
+    // Where there are too many the last ones win, and what records say leads to all else.
+    return [...pages, ...records.map(({ publicKey, salt }) => Record.targetOf(publicKey, salt))].map(Hex.encode)
+  }).pipe(Effect.catch((error) => Effect.as(Effect.logWarning(error.message), undefined)))
+})
+
+/** The node alone, without a swarm; for whoever has the stores already. */
+export const dht = ({ bootstrap, host, mode = "client", port, remembersNodes = false, sources }: Options) =>
+  Layer.unwrap(
+    Effect.gen(function* () {
+      const { items } = yield* Archive
+      return Entry.layer({
+        host,
+        port,
+        mode,
+        bootstrap,
+        isPublic: remembersNodes,
+        dnsSeeds: sources?.dnsSeeds ?? [],
+        lan: sources?.lan ?? false,
+        archive: items,
+        ownTargets: mode === "client" ? undefined : yield* ownTargets
+      })
+    })
+  ).pipe(Layer.provide(mode === "client" ? forgetting : remembering))
+
+/**
+ * A whole node. Building it opens the sockets; names are looked up with its first use, or at once where others are to
+ * count on it. Peers are not yet asked for the claims that they hold, and ours are not given to them.
  */
 export const layer = (options: Options) =>
   Layer.mergeAll(
@@ -78,4 +116,4 @@ export const layer = (options: Options) =>
     Trust.layer,
     Seeders.layerDht,
     TopicPeers.layerNone
-  ).pipe(Layer.provideMerge(dht(options)), Layer.provideMerge(stores(options)))
+  ).pipe(Layer.provideMerge(dht(options)), Layer.provideMerge(Stores.layer(options)))

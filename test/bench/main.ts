@@ -12,8 +12,15 @@ const benches = {
   /** In microseconds. */
   resolveWarm: async () => (await import("./Records.ts")).resolveWarm(),
   dht: async () => (await import("./Sockets.ts")).sockets(),
+  /** In ms. */
+  dhtHalfDead: async () => (await import("./HalfDead.ts")).halfDead(),
+  /** In microseconds. */
+  guard: async () => (await import("./Guard.ts")).guard(),
+  items: async () => (await import("./Items.ts")).items(),
   transfer: async () => (await import("./Transfers.ts")).transfers(),
-  start: async () => (await import("./Start.ts")).start()
+  start: async () => (await import("./Start.ts")).start(),
+  /** `ls-cli resolve`, in ms. */
+  daemon: async () => (await import("./Daemon.ts")).daemon()
 }
 
 type Name = keyof typeof benches
@@ -33,7 +40,12 @@ const TARGETS: Readonly<Record<string, number>> = {
   resolveWarm: 100,
   "dht.put": 1.1,
   "dht.get": 1.1,
-  start: 3.5
+  "dhtHalfDead.fresh.p50": 600,
+  "dhtHalfDead.warm.p50": 600,
+  "guard.datagram": 20,
+  "items.rssMb": 100,
+  start: 3.5,
+  "daemon.through": 150
 }
 
 const isCompared = (value: unknown): value is Compared =>

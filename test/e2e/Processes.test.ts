@@ -1,88 +1,33 @@
-import { execFileSync } from "node:child_process"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
 import { afterAll, assert, beforeAll, describe, it } from "vitest"
 import * as LsCli from "./Commands.ts"
+import { Journey, testnet, type Who } from "./Journey.ts"
 
 /**
  * Publisher, seeders and user as separate processes that know nothing of each other but one DHT
  * node: what the README promises, command by command.
  */
 describe("ls-cli as separate processes", { timeout: 60_000 }, () => {
+  let journey: Journey
   let bootstrap = ""
-  let publisherKey = ""
-  const homes = {
-    publisher: LsCli.directory("publisher"),
-    seederA: LsCli.directory("seeder-a"),
-    seederB: LsCli.directory("seeder-b"),
-    user: LsCli.directory("user")
-  }
-  const as = (who: keyof typeof homes) => ["--home", homes[who], "--bootstrap", bootstrap, "--json"]
+  const as = (who: Who) => journey.as(who)
 
   beforeAll(async () => {
-    const testnet = LsCli.start(["testnet", "--nodes", "20", "--json"])
-    const document = await testnet.document()
-    assert.deepStrictEqual(Object.keys(document), ["bootstrap", "nodes"])
-    assert.strictEqual(document["nodes"], 20)
-    bootstrap = String(document["bootstrap"])
-    assert.match(bootstrap, /^127\.0\.0\.1:\d+$/)
-
-    const made = await LsCli.run(["keys", "new", "--home", homes.publisher, "--json"])
-    assert.strictEqual(made.code, 0, made.stderr)
-    publisherKey = JSON.parse(made.stdout).publicKey
-
-    const publishing = LsCli.start(["publish", LsCli.installedPackage("semver"), "--seed", ...as("publisher")])
-    const published = await publishing.document()
-    assert.deepStrictEqual(Object.keys(published), ["name", "version", "publisher", "infohash", "sha256"])
-    assert.strictEqual(published["name"], "semver")
-    assert.strictEqual(published["publisher"], publisherKey)
-
-    const seeders = (["seederA", "seederB"] as const).map((who) => LsCli.start(["seed", "semver", ...as(who)]))
-    for (const seeder of seeders) {
-      const document = await seeder.document()
-      assert.deepStrictEqual(Object.keys(document), ["seeding", "listen"])
-      assert.strictEqual(document["seeding"], 1)
-      assert.match(String(document["listen"]), /^127\.0\.0\.1:\d+$/)
-    }
-    const gone = await publishing.stop()
-    assert.strictEqual(gone.code, 0, gone.stderr)
+    bootstrap = await testnet(20)
+    journey = new Journey(bootstrap)
+    await journey.publish()
   }, 60_000)
 
   afterAll(LsCli.cleanUp)
 
   it("finds, installs and imports a package after its publisher has gone", async () => {
-    const project = LsCli.directory("project")
-    const queried = await LsCli.run(["query", "semver", ...as("user")])
-    assert.strictEqual(queried.code, 0, queried.stderr)
-    const { publishers } = JSON.parse(queried.stdout)
-    assert.strictEqual(publishers.length, 1)
-    const fields = ["publisher", "latestVersion", "firstSeen", "observedAt", "pinned", "trusted", "revoked"]
-    assert.deepStrictEqual(Object.keys(publishers[0]), fields)
-    assert.strictEqual(publishers[0].publisher, publisherKey)
-
-    const resolved = await LsCli.run(["resolve", "semver@^7", ...as("user")])
-    assert.strictEqual(resolved.code, 0, resolved.stderr)
-    assert.strictEqual(resolved.stderr, "")
-    assert.strictEqual(JSON.parse(resolved.stdout).publisher, publisherKey)
-
-    const installed = await LsCli.run(["install", "semver@^7", "--dir", project, ...as("user")])
-    assert.strictEqual(installed.code, 0, installed.stderr)
-    const document = JSON.parse(installed.stdout)
-    const { version } = JSON.parse(Fs.readFileSync(Path.join(LsCli.installedPackage("semver"), "package.json"), "utf8"))
-    assert.deepStrictEqual(document, {
-      dir: project,
-      installed: [{ name: "semver", version, publisher: publisherKey }]
-    })
-    assert.deepStrictEqual(Fs.readdirSync(Path.join(project, "node_modules")), ["semver"])
-
-    const program = Path.join(project, "program.mjs")
-    Fs.writeFileSync(program, `import semver from "semver"; console.log(semver.satisfies("7.1.2", "^7"))`)
-    assert.strictEqual(execFileSync(process.execPath, [program], { encoding: "utf8" }), "true\n")
+    await journey.install()
   })
 
   it("installs again over what is there, for people and not only for programs", async () => {
     const project = LsCli.directory("again")
-    const args = ["install", "semver", "--dir", project, "--home", homes.user, "--bootstrap", bootstrap]
+    const args = ["install", "semver", "--dir", project, "--home", journey.homes.user, "--bootstrap", bootstrap]
     for (const _ of [1, 2]) {
       const { code, stderr, stdout } = await LsCli.run(args)
       assert.strictEqual(code, 0, stderr)
@@ -148,7 +93,15 @@ describe("ls-cli as separate processes", { timeout: 60_000 }, () => {
     }
 
     it("no DHT node", async () => {
-      const ended = await LsCli.run(["resolve", "semver", "--home", homes.user, "--bootstrap", "127.0.0.1:9", "--json"])
+      const ended = await LsCli.run([
+        "resolve",
+        "semver",
+        "--home",
+        journey.homes.user,
+        "--bootstrap",
+        "127.0.0.1:9",
+        "--json"
+      ])
       assert.strictEqual(ended.code, 5, ended.stderr)
       assert.strictEqual(LsCli.failure(ended).code, "NoNodes")
       assert.include(LsCli.failure(ended).message, "127.0.0.1:9")

@@ -6,6 +6,7 @@ import { Person, type ReleaseDocument, type ResolvedDocument, testnet } from "./
 
 interface RehearsalDocument extends ReleaseDocument {
   readonly dryRun: true
+  readonly infohashIsFinal: boolean
   readonly records: ReadonlyArray<{
     readonly kind: string
     readonly keyString: string
@@ -53,7 +54,7 @@ describe("publishing", { timeout: 90_000 }, () => {
     const before = publisher.files()
     const { name, records, ...rest } = await publisher.json<RehearsalDocument>("publish", path, "--dry-run")
     assert.strictEqual(name, "rehearsed")
-    assert.strictEqual(rest.dryRun, true)
+    assert.deepInclude(rest, { dryRun: true, infohashIsFinal: false })
     assert.strictEqual(rest.publisher, key)
     assert.deepStrictEqual(
       records.map(({ keyString, kind, seq, state }) => [kind, keyString, seq, state]),
@@ -80,8 +81,10 @@ describe("publishing", { timeout: 90_000 }, () => {
     const before = publisher.files()
     assert.deepStrictEqual(await publisher.publish(path), first)
     assert.deepStrictEqual(publisher.files(), before)
-    const { dryRun: _, records, ...same } = await publisher.json<RehearsalDocument>("publish", path, "--dry-run")
+    const rehearsal = await publisher.json<RehearsalDocument>("publish", path, "--dry-run")
+    const { dryRun: _, infohashIsFinal, records, ...same } = rehearsal
     assert.deepStrictEqual(same, first)
+    assert.isTrue(infohashIsFinal)
     for (const { seq, state } of records) assert.deepStrictEqual([seq, state], [1, "unchanged"])
 
     const other = LsCli.newPackage("immutable", "1.0.0", "something else")

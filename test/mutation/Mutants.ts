@@ -107,7 +107,7 @@ export const mutants: ReadonlyArray<Mutant> = [
     file: "registry/Revision.ts",
     find: "remote === undefined ? undefined : { cas: remote.seq }",
     replace: "undefined",
-    caughtBy: { scenario: "last-word", seed: 13 }
+    caughtBy: { scenario: "last-word", seed: 82 }
   },
   {
     name: "lost-race-given-up",
@@ -115,7 +115,7 @@ export const mutants: ReadonlyArray<Mutant> = [
     file: "registry/Revision.ts",
     find: `(reason.reason._tag === "CasConflict" || reason.reason._tag === "StaleSeq")`,
     replace: `reason.reason._tag === "CasConflict"`,
-    caughtBy: { scenario: "last-word", seed: 8 }
+    caughtBy: { scenario: "last-word", seed: 7 }
   },
   {
     name: "rival-record-unseen",
@@ -123,7 +123,7 @@ export const mutants: ReadonlyArray<Mutant> = [
     file: "registry/Revision.ts",
     find: "isRaced ? [...rivals, ...older].slice(0, CONTESTED_MAX) : []",
     replace: "[]",
-    caughtBy: { scenario: "last-word", seed: 38 }
+    caughtBy: { scenario: "last-word", seed: 94 }
   },
   {
     name: "merge-drops-versions",
@@ -147,7 +147,7 @@ export const mutants: ReadonlyArray<Mutant> = [
     name: "own-claims-forgotten",
     about: "once the shared record of a name is overwritten nobody puts back what he remembers",
     file: "registry/NameIndexRead.ts",
-    find: "NameClaim.merge(inNetwork, memory.claims)",
+    find: "NameClaim.merge(NameClaim.merge(inNetwork, beside), memory.claims)",
     replace: "inNetwork",
     caughtBy: { scenario: "overwrite-war", seed: 2 }
   },
@@ -252,14 +252,14 @@ export const mutants: ReadonlyArray<Mutant> = [
     file: "swarm/PublishPackage.ts",
     find: "const isSame = (release: Release) => Bytes.Equivalence(release.h, tarballHash)",
     replace: "const isSame = (_: Release) => false",
-    caughtBy: { scenario: "half-published", seed: 10 }
+    caughtBy: { scenario: "half-published", seed: 3 }
   },
   {
     name: "quorum-ignored",
     about: "a put counts, however few nodes took it",
     file: "dht/Quorum.ts",
-    find: "if (receipt.acks >= least) return",
-    replace: "if (least > 0) return",
+    find: "const least = yield* needed",
+    replace: "const least = yield* Effect.as(needed, 0)",
     caughtBy: { scenario: "half-published", seed: 1 }
   },
   {
@@ -268,7 +268,7 @@ export const mutants: ReadonlyArray<Mutant> = [
     file: "registry/NameIndexWrite.ts",
     find: "isSent || (progress.isClaim && current.responders.length < (yield* Quorum.needed))",
     replace: "isSent",
-    caughtBy: { scenario: "half-published", seed: 9 }
+    caughtBy: { scenario: "half-published", seed: 4 }
   },
 
   // Keeping alive
@@ -310,7 +310,89 @@ export const mutants: ReadonlyArray<Mutant> = [
     file: "registry/RePutSchedule.ts",
     find: `if (isDue(health, now)) return "put"`,
     replace: "",
-    caughtBy: { scenario: "power-cut", seed: 2 }
+    caughtBy: { scenario: "power-cut", seed: 6 }
+  },
+
+  // Looking up and storing
+  {
+    name: "few-answers-are-a-denial",
+    about: "nothing heard from hardly anybody counts as nothing there",
+    file: "dht/client/Session.ts",
+    find: "isComplete && (answered >= ANSWERS_TO_DENY || 2 * answered >= asked)",
+    replace: "true",
+    caughtBy: { scenario: "unheard", seed: 4 }
+  },
+  {
+    name: "late-node-given-up",
+    about: "a node that is late is not asked once more",
+    file: "dht/client/LookUp.ts",
+    find: "this.#again >= AGAIN_MAX",
+    replace: "this.#again >= 0",
+    caughtBy: {
+      property: "property-tests/DhtLookUp.test.ts",
+      title: "finds what a single node holds, though every node misses the first question",
+      seed: 1
+    }
+  },
+  {
+    name: "one-node-is-enough",
+    about: "a look-up that may end early ends with the first record that it is given",
+    file: "dht/client/HeardRecords.ts",
+    find: "(count <= 1 || Networks.countHosts(newest.senders) >= count)",
+    replace: "count > 0",
+    caughtBy: {
+      property: "property-tests/DhtLookUp.test.ts",
+      title: "that may end early gives what so many nodes hold, or the newest that there is",
+      seed: 1
+    }
+  },
+  {
+    name: "crowd-unnoticed",
+    about: "nodes that stand too close to a target for chance are all that is asked and written to",
+    file: "dht/client/NetworkSize.ts",
+    find: ">= SUSPICIOUS_SHARE * expected",
+    replace: ">= 0",
+    caughtBy: {
+      property: "property-tests/DhtLookUp.test.ts",
+      title: "finds what was put while those closest to the target only said that they stored it",
+      seed: 1
+    }
+  },
+  {
+    name: "item-hash-unchecked",
+    about: "whatever a node gives as an immutable item is taken for it",
+    file: "dht/client/ItemClient.ts",
+    find: "value === undefined ? isItem(item.value, target) : Bytes",
+    replace: "value === undefined ? true : Bytes",
+    caughtBy: {
+      property: "property-tests/DhtLookUp.test.ts",
+      title: "finds the item that its target is the hash of, whatever the other nodes give in its place",
+      seed: 1
+    }
+  },
+  {
+    name: "written-to-one-node",
+    about: "a record is stored on the closest node alone",
+    file: "dht/client/Session.ts",
+    find: "closest.slice(0, width)",
+    replace: "closest.slice(0, 1)",
+    caughtBy: { scenario: "half-published", seed: 2 }
+  },
+  {
+    name: "no-last-resort",
+    about: "whoever hardly anybody answers does not go back to the nodes that it started from",
+    file: "dht/client/LookUp.ts",
+    find: "!this.#isLastResortTaken && this.#answered.size < ANSWERS_MIN",
+    replace: "false",
+    caughtBy: { scenario: "eclipse", seed: 2 }
+  },
+  {
+    name: "rival-overlooked",
+    about: "a write that nodes refuse for somebody else's counts where some others took it",
+    file: "dht/client/RecordClient.ts",
+    find: "if (!rival && holders",
+    replace: "if (holders",
+    caughtBy: { scenario: "last-word", seed: 8 }
   },
 
   // Time

@@ -156,6 +156,12 @@ describe("the house rules", () => {
     assert.deepStrictEqual(found(files), expected)
   })
 
+  it("let tests be left out in one place only, which reports them as not run", () => {
+    const text = 'describe.skipIf(true)("a", () => {})\n'
+    const files = { "test/interop/Requirement.ts": text, "test/interop/Other.test.ts": text }
+    assert.deepStrictEqual(found(files), ["test/interop/Other.test.ts:1 every-test-runs"])
+  })
+
   it("find every way around the type checker in src", () => {
     const lines = [
       "export const a: any = 1",

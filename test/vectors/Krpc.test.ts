@@ -15,6 +15,7 @@ import {
   type LiveNode,
   LOOPBACK,
   startNode,
+  startStorageNode,
   Stranger,
   STRANGER_ID
 } from "../runtime/dht/LiveNode.ts"
@@ -58,11 +59,15 @@ const nodesIn = (datagram: Uint8Array): number => {
 
 Vectors.topic("bep", ({ file }) => {
   file<ReadonlyArray<Datagram>>("krpc_malformed.json", (datagrams, name) => {
-    describe(`${name}, sent by a stranger`, () => {
+    const kinds = [
+      ["a storage node", startStorageNode],
+      ["a node of the library", () => startNode()]
+    ] as const
+    describe.each(kinds)(`${name}, sent by a stranger to %s`, (_, start) => {
       let node: LiveNode
       let stranger: Stranger
       beforeAll(async () => {
-        node = await startNode()
+        node = await start()
         stranger = await Stranger.bind(node.port)
       })
       afterAll(async () => {

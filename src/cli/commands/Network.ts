@@ -1,26 +1,85 @@
-/** A live node for the length of a command, from the session's settings. */
+/**
+ * The network for the length of a command, from the session's settings: through the daemon of this
+ * home where one answers, else through a node of the command's own. What is needed for neither is not
+ * even loaded: a look-up through a daemon takes about as long as the program takes to start.
+ */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as LiveNode from "../../runtime/LiveNode.ts"
 import { isIpv4 } from "../../protocol/core/PeerAddress.ts"
+import { TopicPeers } from "../../protocol/dht/TopicPeers.ts"
+import { Seeders } from "../../protocol/registry/Seeders.ts"
+import * as Trust from "../../protocol/trust/Trust.ts"
+import * as DaemonSocket from "../../runtime/daemon/DaemonSocket.ts"
+import type * as LiveNode from "../../runtime/LiveNode.ts"
+import * as Stores from "../../runtime/Stores.ts"
 import { reachOf } from "../../runtime/swarm/DialRule.ts"
 import { Session } from "../Session.ts"
 
 const isPrivate = (host: string): boolean => host === "localhost" || (isIpv4(host) && reachOf(host) !== "public")
 
-const layer = Layer.unwrap(
-  Effect.map(Session, ({ bootstrap, home, host, isPublic, port }) =>
-    LiveNode.layer({
-      home,
-      host,
-      port,
-      bootstrap,
-      remembersNodes: isPublic,
-      // Whoever starts from nodes of a private network is in it, and so are the peers to be found there.
-      allowPrivatePeers: bootstrap.every((node) => isPrivate(node.slice(0, node.lastIndexOf(":"))))
+const optionsOf = ({ bootstrap, home, host, isPublic, port, sources }: Session["Service"]): LiveNode.Options => ({
+  home,
+  host,
+  port,
+  bootstrap,
+  sources,
+  remembersNodes: isPublic,
+  // Whoever starts from nodes of a private network is in it, and so are the peers to be found there.
+  allowPrivatePeers: bootstrap.every((node) => isPrivate(node.slice(0, node.lastIndexOf(":"))))
+})
+
+/** Loaded when it is built. */
+const lazily = <A, E, R>(load: () => Promise<Layer.Layer<A, E, R>>) => Layer.unwrap(Effect.promise(load))
+
+const dht = (session: Session["Service"]) => {
+  const own = lazily(() => import("../../runtime/LiveNode.ts").then(({ dht }) => dht(optionsOf(session))))
+  if (!session.usesDaemon || !DaemonSocket.isOurs(DaemonSocket.placeOf(session.home))) return own
+  return lazily(() => import("./ThroughDaemon.ts").then(({ dht }) => dht(session, own)))
+}
+
+/** All that is not the swarm. */
+const records = (session: Session["Service"]) =>
+  Layer.mergeAll(Trust.layer, Seeders.layerDht, TopicPeers.layerNone).pipe(
+    Layer.provideMerge(dht(session)),
+    Layer.provideMerge(Stores.layer(session))
+  )
+
+const swarm = (session: Session["Service"]) =>
+  lazily(() =>
+    import("../../runtime/swarm/TorrentStreamSwarm.ts").then(({ layer }) => {
+      const { allowPrivatePeers = false, host, port } = optionsOf(session)
+      return layer({ host, port, allowPrivatePeers })
     })
+  )
+
+const ofSession = <A, E, R>(layer: (session: Session["Service"]) => Layer.Layer<A, E, R>) =>
+  Layer.unwrap(Effect.map(Session, layer))
+
+/** For what reads and writes records, and transfers nothing: opens no socket for peers. */
+export const provideRecords = Effect.provide(ofSession(records))
+
+/** Opens what sockets are needed, runs the work, and closes them whatever came of it. */
+export const provide = Effect.provide(ofSession((session) => swarm(session).pipe(Layer.provideMerge(records(session)))))
+
+/** For commands that stay: a node of their own, which others may come to count on (BEP 43). */
+export const provideStaying = Effect.provide(
+  ofSession((session) =>
+    lazily(() =>
+      import("../../runtime/LiveNode.ts").then(({ layer }) => layer({ ...optionsOf(session), mode: "adaptive" }))
+    )
   )
 )
 
-/** Opens the sockets, runs the work, and closes them whatever came of it. */
-export const provide = Effect.provide(layer)
+/** As {@link provideStaying}, without a swarm. */
+export const provideStayingRecords = Effect.provide(
+  ofSession((session) =>
+    Layer.mergeAll(Trust.layer, Seeders.layerDht, TopicPeers.layerNone).pipe(
+      Layer.provideMerge(
+        lazily(() =>
+          import("../../runtime/LiveNode.ts").then(({ dht }) => dht({ ...optionsOf(session), mode: "adaptive" }))
+        )
+      ),
+      Layer.provideMerge(Stores.layer(session))
+    )
+  )
+)

@@ -80,6 +80,7 @@ export const run = Effect.fnUntraced(function* (location: string, { dryRun, key,
   const session = yield* Session
   const keyName = yield* keyNameOf(key)
   const acks = yield* acksOf(minAcks)
+  if (!dryRun) yield* session.writable
   const pack = Effect.gen(function* () {
     const keyPair = yield* Effect.flatMap(Keystore, (keystore) => keystore.load(keyName))
     const packed = yield* output.task(`Packing ${location}`, () => readPackage(location))
@@ -100,8 +101,12 @@ export const run = Effect.fnUntraced(function* (location: string, { dryRun, key,
       bytes,
       state
     }))
-    yield* output.note("The infohash will be another one: it covers the date of publishing.")
-    yield* output.result({ dryRun: true, ...Describe.document(planned), records }, [
+    // What is out has the date that it has; else its manifest is dated when it is published.
+    const infohashIsFinal = records.some(({ kind, state }) => kind === "release" && state === "unchanged")
+    if (!infohashIsFinal) {
+      yield* output.note("The infohash will be another one: it covers the date of publishing.")
+    }
+    yield* output.result({ dryRun: true, ...Describe.document(planned), infohashIsFinal, records }, [
       ...Describe.lines(planned),
       ...planLines(planned.records)
     ])

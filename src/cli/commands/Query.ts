@@ -50,7 +50,9 @@ export const run = Effect.fnUntraced(function* (nameText: string, policyText: st
       Effect.map(Revocation.recall(publisher.claim.k), (revoked) => rowOf(publisher, Option.isSome(revoked)))
     )
   })
-  const all = yield* output.task(`Asking who publishes ${name}`, () => session.limited(listed).pipe(Network.provide))
+  const all = yield* output.task(`Asking who publishes ${name}`, () =>
+    session.limited(listed).pipe(Network.provideRecords)
+  )
   // Whoever revoked the key is never taken, whatever the policy says of the others.
   const rows = [...all.filter(({ revoked }) => !revoked), ...all.filter(({ revoked }) => revoked)]
   const more = rows.length - LISTED_MAX

@@ -14,7 +14,7 @@ export const run = Effect.fnUntraced(function* (specText: string, choice: Select
   const spec = yield* Select.specOf(specText)
   const chooser = yield* Select.chooserOf(choice)
   const resolution = yield* output.task(`Looking up ${specText}`, () =>
-    session.limited(Select.resolve(spec, chooser)).pipe(Network.provide)
+    session.limited(Select.resolve(spec, chooser)).pipe(Network.provideRecords)
   )
   const { evidence, flags } = resolution
   const names = Why.flagNames(flags)

@@ -84,7 +84,7 @@ export const run = Effect.fnUntraced(function* <E, R>(
   })
   const { flags, newest, publisher } = yield* session
     .limited(work)
-    .pipe(tellingOwner, Effect.provideService(Quorum.MinAcks, acks), Network.provide)
+    .pipe(tellingOwner, Effect.provideService(Quorum.MinAcks, acks), Network.provideRecords)
   yield* output.result({ name, version, publisher, ...document }, [told(label), `  publisher  ${publisher}`])
   const isAlone = newest === version && (flags & Package.Flag.yanked) !== 0
   yield* output.note(isAlone ? "No other version can take its place." : `The newest version is ${newest}.`)

@@ -102,7 +102,7 @@ export const run = Effect.fnUntraced(function* (flags: Flags) {
     return yield* Revocation.revoke(keyPair, { reason, successor: successor ?? before?.successor })
   })
   const { acks, before, isAsAsked, revoked } = yield* output.task(`Revoking ${publicKey}`, () =>
-    session.limited(revoke).pipe(Network.provide)
+    session.limited(revoke).pipe(Network.provideRecords)
   )
   if (!isAsAsked) {
     yield* output.note("The key was revoked before, by a record that cannot be replaced: yours or that of a thief.")

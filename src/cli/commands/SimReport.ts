@@ -103,6 +103,7 @@ const findingOf = (options: SimOptions, report: Report) => ({
   kind: report.finding?.kind,
   text: report.finding?.text,
   atMs: report.finding?.atMs,
+  stack: report.finding?.stack,
   replay: replayOf(options, report)
 })
 

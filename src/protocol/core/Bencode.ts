@@ -16,7 +16,15 @@ import { decode, type Options, type Value } from "./BencodeDecoder.ts"
 import { encode } from "./BencodeEncoder.ts"
 import { decode as decodeUtf8, encode as encodeUtf8 } from "./Utf8.ts"
 
-export { BencodeError, decode, DEPTH_CEILING, defaultLimits, MAX_BYTES, MAX_DEPTH } from "./BencodeDecoder.ts"
+export {
+  BencodeError,
+  decode,
+  decodeOrNothing,
+  DEPTH_CEILING,
+  defaultLimits,
+  MAX_BYTES,
+  MAX_DEPTH
+} from "./BencodeDecoder.ts"
 export type { Dictionary, Limits, Options, Value } from "./BencodeDecoder.ts"
 export { encode } from "./BencodeEncoder.ts"
 export { MAX_INTEGER_DIGITS } from "./BencodeReader.ts"

@@ -64,14 +64,31 @@ const BLOCKS: ReadonlyArray<readonly [string, number, Reach]> = [
   ["240.0.0.0", 4, "reserved"]
 ]
 
-const toNumber = (host: string): number => host.split(".").reduce((sum, octet) => sum * 256 + Number(octet), 0)
+const DOT = ".".charCodeAt(0)
+const ZERO = "0".charCodeAt(0)
+
+const toNumber = (host: string): number => {
+  let address = 0
+  let octet = 0
+  for (let i = 0; i < host.length; i++) {
+    const code = host.charCodeAt(i)
+    if (code === DOT) {
+      address = address * 256 + octet
+      octet = 0
+    } else octet = octet * 10 + code - ZERO
+  }
+  return address * 256 + octet
+}
+
+/** As numbers: asked for every node that a look-up hears of. */
+const RANGES = BLOCKS.map(([prefix, bits, reach]) => ({
+  first: toNumber(prefix),
+  last: toNumber(prefix) + 2 ** (32 - bits) - 1,
+  reach
+}))
 
 /** What network a dotted IPv4 is part of. */
 export const reachOf = (host: string): Reach => {
   const address = toNumber(host)
-  const block = BLOCKS.find(([prefix, bits]) => {
-    const size = 2 ** (32 - bits)
-    return Math.floor(address / size) === Math.floor(toNumber(prefix) / size)
-  })
-  return block?.[2] ?? "public"
+  return RANGES.find(({ first, last }) => address >= first && address <= last)?.reach ?? "public"
 }

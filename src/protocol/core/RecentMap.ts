@@ -16,6 +16,11 @@ export class RecentMap<K, V> {
     return this.#entries.get(key)
   }
 
+  /** Oldest first. */
+  values(): IterableIterator<V> {
+    return this.#entries.values()
+  }
+
   /** The entry becomes the latest, whether or not it was there. */
   set(key: K, value: V): void {
     this.#entries.delete(key)

@@ -87,8 +87,11 @@ export type Range = typeof Range.Type
 
 export const parseRange: (text: string) => Option.Option<Range> = Schema.decodeOption(Range)
 
-/** Every version but pre-releases; as something wanted, the same as the tag `latest`, as it is for npm. */
-export const anyVersion: Range = Range.make("*")
+/**
+ * Every version but pre-releases; as something wanted, the same as the tag `latest`, as it is for npm. Not parsed
+ * here: whoever starts would wait for it.
+ */
+export const anyVersion: Range = "*" as Range
 
 /** The range of one version: every version is spelled as a range, too. */
 export const only = (version: Version): Range => Range.make(version)

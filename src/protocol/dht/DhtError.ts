@@ -63,6 +63,20 @@ export class InvalidReply extends Schema.TaggedError<InvalidReply>()("InvalidRep
   }
 }
 
+/** Nothing was found while hardly anybody answered: that says nothing about what is there. */
+export class TooFewAnswers extends Schema.TaggedError<TooFewAnswers>()("TooFewAnswers", {
+  target: Schema.String,
+  asked: Schema.Int,
+  answered: Schema.Int
+}) {
+  readonly exitCode = ExitCode.network
+  readonly hint =
+    "Most of the network was not heard: check the connection and run the command again; ls-cli doctor tells more."
+  override get message() {
+    return `Only ${this.answered} of ${this.asked} DHT nodes answered about ${this.target}, too few to know whether it is there`
+  }
+}
+
 /** The node's own socket cannot be opened or was closed. */
 export class SocketFailed extends Schema.TaggedError<SocketFailed>()("SocketFailed", {
   address: Schema.String,
@@ -88,6 +102,20 @@ export class TooFewAcks extends Schema.TaggedError<TooFewAcks>()("TooFewAcks", {
   }
 }
 
+/** Those that hold the item are of too few networks: one owner may run them all. */
+export class TooFewNetworks extends Schema.TaggedError<TooFewNetworks>()("TooFewNetworks", {
+  subject: Schema.String,
+  networks: Schema.Int,
+  needed: Schema.Int
+}) {
+  readonly exitCode = ExitCode.network
+  readonly hint =
+    "Run the command again in a while, when other nodes are closest; where you know better, lower --min-acks to 1."
+  override get message() {
+    return `The nodes that hold ${this.subject} are of ${this.networks} networks, not of at least ${this.needed}: they may have one owner`
+  }
+}
+
 export class DhtError extends Schema.TaggedError<DhtError>()("DhtError", {
   reason: Schema.Union([
     NoNodes,
@@ -97,6 +125,8 @@ export class DhtError extends Schema.TaggedError<DhtError>()("DhtError", {
     InvalidReply,
     SocketFailed,
     TooFewAcks,
+    TooFewAnswers,
+    TooFewNetworks,
     InvalidRecord
   ])
 }) {

@@ -7,7 +7,8 @@ import * as Effect from "effect/Effect"
 import * as Hex from "effect/encoding/Hex"
 import * as Retry from "../core/Retry.ts"
 import { Dht, type PutReceipt } from "./Dht.ts"
-import { DhtError, TooFewAcks } from "./DhtError.ts"
+import { count, countHosts, NETWORKS_MIN } from "./client/Networks.ts"
+import { DhtError, TooFewAcks, TooFewNetworks } from "./DhtError.ts"
 import type { Record } from "./Record.ts"
 
 /** Of the about 20 nodes closest to a target, 8 leave several after a day of churn. */
@@ -31,24 +32,48 @@ export const needed: Effect.Effect<number, never, Dht> = Effect.gen(function* ()
 })
 
 /** Other nodes may take the item, or the same ones answer, the next time. */
-const isTransient = ({ reason }: DhtError): boolean => reason._tag === "TooFewAcks" || reason._tag === "PutRefused"
+const TRANSIENT: ReadonlySet<DhtError["reason"]["_tag"]> = new Set(["TooFewAcks", "TooFewNetworks", "PutRefused"])
 
-const counted = (put: Effect.Effect<PutReceipt, DhtError>): Effect.Effect<PutReceipt, DhtError, Dht> =>
-  Effect.gen(function* () {
-    const receipt = yield* put
-    // Only now: a put begins with a look-up, and that is what fills the routing table.
-    const least = yield* needed
-    if (receipt.acks >= least) return receipt
-    const subject = `the item at ${Hex.encode(receipt.target)}`
-    return yield* new DhtError({ reason: new TooFewAcks({ subject, acks: receipt.acks, needed: least }) })
-  }).pipe((attempt) => Retry.transient(attempt, { ...PUT_PAUSES, isTransient, maxTries: PUT_TRIES }))
+const isTransient = ({ reason }: DhtError): boolean => TRANSIENT.has(reason._tag)
+
+/** Nodes that took it in an earlier try and are silent in this one have it all the same. */
+const counted = (
+  put: (minAcks: number) => Effect.Effect<PutReceipt, DhtError>
+): Effect.Effect<PutReceipt, DhtError, Dht> =>
+  Effect.suspend(() => {
+    const held = new Set<string>()
+    const attempt = Effect.gen(function* () {
+      const latest = yield* put(yield* MinAcks)
+      for (const node of latest.stored) held.add(node)
+      const receipt = {
+        ...latest,
+        stored: [...held],
+        acks: Math.max(latest.acks, countHosts(held)),
+        networks: Math.max(latest.networks, count(held))
+      }
+      // Only now: a put begins with a look-up, and that is what fills the routing table.
+      const least = yield* needed
+      const subject = `the item at ${Hex.encode(receipt.target)}`
+      if (receipt.acks < least) {
+        return yield* new DhtError({ reason: new TooFewAcks({ subject, acks: receipt.acks, needed: least }) })
+      }
+      const networks = Math.min(NETWORKS_MIN, least)
+      if (receipt.networks >= networks) return receipt
+      return yield* new DhtError({
+        reason: new TooFewNetworks({ subject, networks: receipt.networks, needed: networks })
+      })
+    })
+    return Retry.transient(attempt, { ...PUT_PAUSES, isTransient, maxTries: PUT_TRIES })
+  })
 
 /**
- * As `Dht.put`; fails with `TooFewAcks` when {@link PUT_TRIES} tries were not enough, or the deadline
- * leaves no time for another. What some nodes took still stands: putting it again goes on from there.
+ * As `Dht.put`; fails with `TooFewAcks`, or `TooFewNetworks` where those who acknowledged may have one owner, when
+ * {@link PUT_TRIES} tries were not enough or the deadline leaves no time for another. What some nodes took still
+ * stands: putting it again goes on from there.
  */
 export const put = (record: Record, options?: { readonly cas?: number }) =>
-  Effect.flatMap(Dht, (dht) => counted(dht.put(record, options)))
+  Effect.flatMap(Dht, (dht) => counted((minAcks) => dht.put(record, { ...options, minAcks })))
 
 /** As `Dht.putImmutable`, and as {@link put} in what counts. */
-export const putImmutable = (value: Uint8Array) => Effect.flatMap(Dht, (dht) => counted(dht.putImmutable(value)))
+export const putImmutable = (value: Uint8Array) =>
+  Effect.flatMap(Dht, (dht) => counted((minAcks) => dht.putImmutable(value, { minAcks })))

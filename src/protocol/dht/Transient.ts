@@ -7,7 +7,7 @@ import * as Retry from "../core/Retry.ts"
 import type { DhtError } from "./DhtError.ts"
 
 /** Nobody answered, or not in a way that could be used. Everything else stays as it is, however often it is asked. */
-const READ_REASONS: ReadonlySet<DhtError["reason"]["_tag"]> = new Set(["NoNodes", "InvalidReply"])
+const READ_REASONS: ReadonlySet<DhtError["reason"]["_tag"]> = new Set(["NoNodes", "InvalidReply", "TooFewAnswers"])
 
 /** Tries of one read: a machine without a network says so after some seconds. */
 export const READ_TRIES = 3

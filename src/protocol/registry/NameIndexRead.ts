@@ -49,6 +49,8 @@ export interface Snapshot {
 
 /** A snapshot, and what this host remembers after it. */
 export interface View extends Snapshot {
+  /** Whether other nodes hold another record under the number of this one: no holder of either takes the other. */
+  readonly isContested: boolean
   readonly memory: NameIndexMemory.Memory
 }
 
@@ -143,11 +145,14 @@ const unite = Effect.fnUntraced(function* (place: NameIndexMemory.Place, record:
 const gather = Effect.fnUntraced(function* (place: NameIndexMemory.Place, budget: Budget) {
   const dht = yield* Dht
   const looking = Transient.retryRead(dht.lookup(place.nameKey.publicKey, place.salt))
-  const { responders, value: record } = yield* Effect.mapError(looking, toRegistryError)
+  const { responders, rivals = [], value: record } = yield* Effect.mapError(looking, toRegistryError)
   const pages = bounded(dht, budget)
   const { found, inNetwork, memory } = yield* Effect.provideService(unite(place, record), Dht, pages.dht)
   const depth = (yield* pages.close) ? 1 + found.depth : 1
-  return { record, responders, memory, inNetwork, missing: found.missing, depth }
+  const besides = rivals.flatMap(({ value }) => NameIndexRecord.parse(value).claims)
+  const beside = yield* NameIndexMemory.verifyAll(place.name, besides, memory.claims)
+  const isContested = rivals.length > 0
+  return { record, responders, memory, inNetwork, beside, isContested, missing: found.missing, depth }
 })
 
 /** Reads, asks peers at the same time where there is a question, and remembers the union. */
@@ -161,8 +166,8 @@ export const readAt = Effect.fnUntraced(function* (
   const [gathered, answered] = isImmediate
     ? [yield* gathering, yield* answers]
     : yield* Effect.all([gathering, answers], { concurrency: "unbounded" })
-  const { depth, inNetwork, memory, missing, record, responders } = gathered
-  const known = NameClaim.merge(inNetwork, memory.claims)
+  const { beside, depth, inNetwork, isContested, memory, missing, record, responders } = gathered
+  const known = NameClaim.merge(NameClaim.merge(inNetwork, beside), memory.claims)
   const isAnswered = answered.length > 0
   const all = isAnswered ? yield* TopicClaims.withAnswers(place, known, answered) : known
   const claims = yield* NameIndexMemory.limited(place, all, memory.claims)
@@ -175,6 +180,7 @@ export const readAt = Effect.fnUntraced(function* (
     inNetwork,
     record,
     responders,
+    isContested,
     missing,
     depth,
     dropped,

@@ -174,7 +174,8 @@ const settle = Effect.fnUntraced(function* (
   progress: Progress
 ) {
   const made = NameIndexRecord.make(union)
-  if (inRecord !== undefined && Bytes.Equivalence(inRecord.value, made.value)) {
+  // Of two records under one number neither spreads: that takes one above them.
+  if (inRecord !== undefined && !current.isContested && Bytes.Equivalence(inRecord.value, made.value)) {
     yield* putPages(made.pages, made.pages, progress.pages)
     // Nodes that took an earlier try refused its repetition for its `cas`: this counts all of them. And whoever
     // put it before, cut off perhaps, may have reached no more nodes than it knew then.

@@ -24,6 +24,13 @@ export interface Health {
   readonly acks: number | undefined
   /** Nodes that held it when last asked; `undefined` while that was not asked, or the layer cannot tell. */
   readonly holders: number | undefined
+  /**
+   * The nodes (`host:port`) whose fate is measured, at most {@link KEEPERS_MAX}: those that held it right after the last
+   * put; before the first one, those that held it when first asked.
+   */
+  readonly keepers: ReadonlyArray<string>
+  /** How many of the {@link keepers} still held it when last asked; `undefined` while that was not asked. */
+  readonly kept: number | undefined
   /** Puts of this host since it keeps count. */
   readonly puts: number
   readonly lastPut: number | undefined
@@ -68,6 +75,12 @@ const SURE_HOLDERS = 8
 /** How long an item whose holders forget it stays hourly before that is put to the test again. */
 export const HOURLY_FOR = Duration.days(3)
 
+/** Nodes of a put that are watched: about as many as take an item on Mainline. */
+export const KEEPERS_MAX = 20
+
+/** A put that is later than planned by so much was made when the host, or the network, was there again: many are, then. */
+export const LATE = Duration.hours(1)
+
 /** Of an item that nothing is known of yet: due at once. */
 export const fresh = ({ keyString, kind, target }: Item, now: number): Health => ({
   kind,
@@ -75,6 +88,8 @@ export const fresh = ({ keyString, kind, target }: Item, now: number): Health =>
   keyString,
   acks: undefined,
   holders: undefined,
+  keepers: [],
+  kept: undefined,
   puts: 0,
   lastPut: undefined,
   lastLook: undefined,
@@ -106,44 +121,92 @@ const watchedMs = (from: number, to: number, elapsedMs: number): number => {
   return to === 0 ? (from * elapsedMs) / 2 : (elapsedMs * (from - to)) / Math.log(from / to)
 }
 
-/** After a look that found `holders`; `undefined` where the layer cannot tell. */
-export const looked = (self: Health, holders: number | undefined, now: number): Health => {
-  const seen: Health = { ...self, holders, lastLook: now, failures: 0, isMissing: false }
+/** Half of its holders are lost in so many milliseconds, as measured of this item alone; `undefined` while it lost none. */
+export const halfLifeMs = ({ lost, nodeMs }: Survival): number | undefined =>
+  lost > 0 && nodeMs > 0 ? (Math.LN2 * nodeMs) / lost : undefined
+
+/** How many of the nodes that took the last put are among `nodes`; `undefined` where it is not known who took it. */
+const keptBy = ({ keepers }: Health, nodes: ReadonlyArray<string>): number | undefined => {
+  if (keepers.length === 0) return undefined
+  const now = new Set(nodes)
+  return keepers.filter((node) => now.has(node)).length
+}
+
+/** Nodes that are watched from now on. */
+const firstOf = (nodes: ReadonlyArray<string>): Pick<Health, "keepers" | "kept"> => {
+  const keepers = nodes.slice(0, KEEPERS_MAX)
+  return { keepers, kept: keepers.length === 0 ? undefined : keepers.length }
+}
+
+/**
+ * What a look says about survival. Of nodes that are known by name the same ones are counted, whoever else holds the
+ * item by now; one that was silent once and has it after all was not lost. Otherwise numbers are compared, which more
+ * holders than before make worthless: somebody else put it, which hides how many were lost.
+ */
+const measured = (self: Health, holders: number, kept: number | undefined, now: number): Survival | undefined => {
   const before = known(self)
-  // More holders than before mean that somebody else put it, which hides how many were lost.
-  if (holders === undefined || before === undefined || holders > before.count) return seen
-  const ageMs = self.lastPut === undefined ? 0 : now - self.lastPut
-  const survival: Survival = {
-    lost: self.survival.lost + before.count - holders,
-    nodeMs: self.survival.nodeMs + watchedMs(before.count, holders, now - before.at),
-    longestMs: Math.max(self.survival.longestMs, ageMs)
+  if (before === undefined) return undefined
+  const [from, to] = kept === undefined ? [before.count, holders] : [self.kept ?? self.keepers.length, kept]
+  if (kept === undefined && to > from) return undefined
+  const { lost, longestMs, nodeMs } = self.survival
+  return {
+    lost: Math.max(0, lost + from - to),
+    nodeMs: nodeMs + watchedMs(from, to, now - before.at),
+    longestMs: Math.max(longestMs, self.lastPut === undefined ? 0 : now - self.lastPut)
   }
+}
+
+/** After a look that found `holders` (`undefined` where the layer cannot tell): `nodes`, as far as they have names. */
+export const looked = (
+  self: Health,
+  holders: number | undefined,
+  now: number,
+  nodes: ReadonlyArray<string> = []
+): Health => {
+  const seen: Health = { ...self, holders, lastLook: now, failures: 0, isMissing: false }
+  if (holders === undefined) return seen
+  const kept = keptBy(self, nodes)
+  const watched = kept === undefined ? firstOf(nodes) : { keepers: self.keepers, kept }
+  const before = known(self)
+  const survival = measured(self, holders, kept, now)
+  const counted: Health = { ...seen, ...watched, survival: survival ?? self.survival }
+  if (before === undefined || holders > before.count) return counted
+  const ageMs = self.lastPut === undefined ? 0 : now - self.lastPut
   const isForgotten =
     self.lastPut !== undefined &&
     ageMs <= Duration.toMillis(SHORT_LIFE) &&
     holders * SURE_HOLDERS <= Math.max(before.count, self.acks ?? 0)
-  if (!isForgotten) {
-    return { ...seen, survival, shortLives: ageMs > Duration.toMillis(EXPIRY) ? 0 : self.shortLives }
-  }
+  if (!isForgotten) return { ...counted, shortLives: ageMs > Duration.toMillis(EXPIRY) ? 0 : self.shortLives }
   const shortLives = self.shortLives + 1
-  if (shortLives === 1 && before.count < SURE_HOLDERS) return { ...seen, survival, shortLives }
+  if (shortLives === 1 && before.count < SURE_HOLDERS) return { ...counted, shortLives }
   // What was measured of later ages is void: the next pause has to be tested anew.
   return {
-    ...seen,
-    survival: { ...survival, longestMs: 0 },
+    ...counted,
+    survival: { ...counted.survival, longestMs: 0 },
     shortLives,
     hourlyUntil: now + Duration.toMillis(HOURLY_FOR)
   }
 }
 
-/** After a put that `acks` nodes acknowledged (`undefined` where the layer cannot tell). */
-export const put = (self: Health, acks: number | undefined, now: number): Health => ({
+/** Whether a put now is not at a time of its own, but when much else is found lacking or overdue as well. */
+const isWithOthers = ({ putBy, puts }: Health, now: number): boolean =>
+  putBy === undefined ? puts === 0 : now - putBy > Duration.toMillis(LATE)
+
+/** After a put that `acks` nodes acknowledged (`undefined` where the layer cannot tell): `keepers`, as far as they have names. */
+export const put = (
+  self: Health,
+  acks: number | undefined,
+  now: number,
+  keepers: ReadonlyArray<string> = []
+): Health => ({
   ...self,
   acks,
+  keepers: keepers.slice(0, KEEPERS_MAX),
+  kept: undefined,
   puts: self.puts + 1,
   lastPut: now,
   putBy: undefined,
-  isInStep: self.puts === 0 && self.putBy === undefined,
+  isInStep: isWithOthers(self, now),
   failures: 0,
   isMissing: false,
   survival: { ...self.survival, lost: MEMORY * self.survival.lost, nodeMs: MEMORY * self.survival.nodeMs }
@@ -154,6 +217,8 @@ export const superseded = (self: Health): Health => ({
   ...self,
   acks: undefined,
   holders: undefined,
+  keepers: [],
+  kept: undefined,
   lastPut: undefined,
   lastLook: undefined,
   putBy: undefined
@@ -169,4 +234,13 @@ export const missing = (self: Health, now: number): Health => ({
   lastLook: now,
   failures: self.failures + 1,
   isMissing: true
+})
+
+const dates = ["lastPut", "lastLook", "putBy", "hourlyUntil"] as const
+
+/** The same, `ms` earlier: for a clock that was set back. */
+export const earlier = (self: Health, ms: number): Health => ({
+  ...self,
+  ...Object.fromEntries(dates.map((date) => [date, self[date] === undefined ? undefined : self[date] - ms])),
+  nextDue: self.nextDue - ms
 })

@@ -128,8 +128,8 @@ export const make = Effect.gen(function* () {
     const held = (yield* records.all).map(describe)
     const ofNames = yield* Effect.forEach(new Set(held.flatMap(({ name }) => name ?? [])), nameItem)
     const items = new Map<string, RePutItem.Item>(ofNames.map((item) => [item.target, item]))
-    for (const { isNameIndex, item } of held) {
-      if (!isNameIndex && !items.has(item.target)) items.set(item.target, item)
+    for (const { isForAll, item } of held) {
+      if (isForAll && !items.has(item.target)) items.set(item.target, item)
     }
     const roots = held.flatMap(({ root }) => root ?? [])
     yield* followTrees(new Map(roots.map((root) => [Hex.encode(root), root])))

@@ -14,9 +14,12 @@ import type { PublicKey } from "../core/PublicKey.ts"
 import * as Version from "../core/Version.ts"
 import * as KeyString from "../dht/KeyString.ts"
 import * as Record from "../dht/Record.ts"
+import * as OwnPackage from "./OwnPackage.ts"
 
-/** What an item is to people; `record` is signed by somebody but of no kind that is known here. */
-export type Kind = "release" | "package" | "announce" | "revocation" | "record" | "name-index" | "page"
+/** What an item can be to people; `record` is signed by somebody but of no kind that is known here. */
+export const KINDS = ["release", "package", "announce", "revocation", "record", "name-index", "page"] as const
+
+export type Kind = (typeof KINDS)[number]
 
 interface Place {
   readonly publicKey: PublicKey
@@ -66,8 +69,11 @@ export interface Described {
   readonly name: PackageName.PackageName | undefined
   /** The tree that has to be kept alive with it: `r`, 20 bytes, at the top of the value. */
   readonly root: Record.Target | undefined
-  /** A list of claims, which must never be put as it is: it would replace the claims of others. */
-  readonly isNameIndex: boolean
+  /**
+   * Whether it may be put as it is. Not so a list of claims, which would replace the claims of others; nor what a
+   * machine noted for itself (`OwnPackage`).
+   */
+  readonly isForAll: boolean
 }
 
 export const describe = (record: Record.Record): Described => {
@@ -86,11 +92,13 @@ export const describe = (record: Record.Record): Described => {
     "record" as const,
     undefined
   ]
+  const isClaims = kind === "record" && Array.isArray(value?.["c"]) && typeof value?.["k"] === "number"
+  const isOwn = name !== undefined && Bytes.Equivalence(KeyString.saltOf(OwnPackage.keyString(name)), salt)
   return {
     item: { _tag: "Record", kind, target: targetOf(record), keyString, publicKey, salt },
     name: kind === "package" ? name : undefined,
     root: root instanceof Uint8Array && root.length === SHA1_BYTES ? (root as Record.Target) : undefined,
-    isNameIndex: kind === "record" && Array.isArray(value?.["c"]) && typeof value?.["k"] === "number"
+    isForAll: !isClaims && !isOwn
   }
 }
 

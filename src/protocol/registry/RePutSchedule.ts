@@ -134,6 +134,35 @@ export const plan = (
   return { ...planned, nextDue: next(self, planned, now, random.look) }
 }
 
+/**
+ * The same, asked about again when what fails is, and put when that is due: for a look that said nothing, so that
+ * nothing else is known or planned anew.
+ */
+export const again = (
+  self: RePutSchedule,
+  health: RePutHealth.Health,
+  now: number,
+  random: number
+): RePutHealth.Health => {
+  const askAt = now + bounded(self, atLeast(self, self.weakInterval, random))
+  const { putBy } = health
+  // What is due and could not be put, for want of an answer, is not tried without a pause.
+  return { ...health, nextDue: putBy === undefined || putBy <= now ? askAt : Math.min(askAt, putBy) }
+}
+
+/**
+ * What an earlier run knew and had planned, for a run with this schedule, which may have shorter pauses: everything
+ * stays when it was due, but nothing is due later than this schedule would have it.
+ */
+export const resumed = (self: RePutSchedule, health: RePutHealth.Health, now: number): RePutHealth.Health => {
+  const interval = Duration.toMillis(self.interval)
+  const latest = Math.floor((health.lastPut ?? now) + interval)
+  const isPutEarlier = health.putBy !== undefined && health.putBy > latest
+  const putBy = isPutEarlier ? latest : health.putBy
+  const nextDue = Math.min(health.nextDue, Math.floor(now + interval), isPutEarlier ? latest : Number.POSITIVE_INFINITY)
+  return { ...health, putBy, nextDue }
+}
+
 /** Whether the time has come to put an item even if it is well held. */
 export const isDue = (health: RePutHealth.Health, now: number): boolean =>
   health.putBy !== undefined && now >= health.putBy

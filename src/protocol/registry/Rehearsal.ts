@@ -25,9 +25,17 @@ export interface Planned {
 }
 
 /** Put receipts here come from no node, and are enough for every quorum. */
-const ENOUGH_ACKS = Number.MAX_SAFE_INTEGER
+const ENOUGH = Number.MAX_SAFE_INTEGER
 
-const receipt = (target: Record.Target): PutReceipt => ({ target, acks: ENOUGH_ACKS })
+const receipt = (target: Record.Target): PutReceipt => ({
+  target,
+  acks: ENOUGH,
+  networks: ENOUGH,
+  asked: 0,
+  stored: [],
+  refused: [],
+  silent: []
+})
 
 const hexTarget = (publicKey: Uint8Array, salt: Uint8Array): string => Hex.encode(Record.targetOf(publicKey, salt))
 
@@ -78,6 +86,8 @@ class Sandbox {
           this.pagesWaiting += 1
           return receipt(target)
         }),
+      holders: base.holders,
+      holdersImmutable: base.holdersImmutable,
       announcePeer: () => Effect.succeed(0),
       findPeers: base.findPeers,
       nodeCount: base.nodeCount

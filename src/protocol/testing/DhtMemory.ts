@@ -12,7 +12,7 @@ import * as Result from "effect/Result"
 import { Ed25519 } from "../core/Ed25519.ts"
 import * as PeerAddress from "../core/PeerAddress.ts"
 import type { PublicKey } from "../core/PublicKey.ts"
-import { type Answer, Dht } from "../dht/Dht.ts"
+import { type Answer, Dht, type Holders, type PutReceipt } from "../dht/Dht.ts"
 import { CasConflict, DhtError, PutRefused, StaleSeq } from "../dht/DhtError.ts"
 import type { Salt } from "../dht/KeyString.ts"
 import * as Record from "../dht/Record.ts"
@@ -26,6 +26,25 @@ export interface Network {
   readonly immutable: Map<string, Uint8Array>
   readonly peers: Map<string, Map<string, PeerAddress.PeerAddress>>
 }
+
+/** The one node was asked, and answered. */
+const HEARD = { asked: 1, answered: 1 }
+
+const receipt = (target: Record.Target): PutReceipt => ({
+  target,
+  acks: 1,
+  networks: 1,
+  asked: 1,
+  stored: [RESPONDER],
+  refused: [],
+  silent: []
+})
+
+/** `seq` of what is held. */
+const holders = (seq: Option.Option<number>): Holders => ({
+  holders: Option.toArray(Option.map(seq, (seq) => ({ node: RESPONDER, seq }))),
+  ...HEARD
+})
 
 export const make = (): Network => ({ items: new Map(), immutable: new Map(), peers: new Map() })
 
@@ -54,12 +73,15 @@ export const layerOn = (network: Network, options?: { readonly host?: string }):
         )
       const answer = <A>(value: Option.Option<A>): Answer<A> => ({
         value,
-        responders: Option.isSome(value) ? [RESPONDER] : []
+        responders: Option.isSome(value) ? [RESPONDER] : [],
+        ...HEARD
       })
 
       return Dht.of({
         lookup: (publicKey, salt) => Effect.map(get(publicKey, salt), answer),
         get,
+        holders: (publicKey, salt) =>
+          Effect.map(get(publicKey, salt), (found) => holders(Option.map(found, ({ seq }) => seq))),
         lookupImmutable: (target) => Effect.map(getImmutable(target), answer),
         put: Effect.fnUntraced(function* (record, options) {
           const target = Record.targetOf(record.publicKey, record.salt)
@@ -71,13 +93,14 @@ export const layerOn = (network: Network, options?: { readonly host?: string }):
             if (options?.cas !== undefined && stored.seq !== options.cas) {
               return yield* fail(new CasConflict({ target: key, expectedSeq: options.cas }))
             }
-            if (Record.isSame(stored, record)) return { target, acks: 1 }
+            if (Record.isSame(stored, record)) return receipt(target)
             if (record.seq <= stored.seq) return yield* fail(new StaleSeq({ target: key, seq: record.seq }))
           }
           network.items.set(key, record)
-          return { target, acks: 1 }
+          return receipt(target)
         }),
         getImmutable,
+        holdersImmutable: (target) => Effect.map(getImmutable(target), (found) => holders(Option.as(found, 0))),
         putImmutable: Effect.fnUntraced(function* (value) {
           const target = Record.immutableTargetOf(value)
           if (value.length > Record.VALUE_MAX_BYTES) {
@@ -85,7 +108,7 @@ export const layerOn = (network: Network, options?: { readonly host?: string }):
             return yield* fail(new PutRefused({ target: Hex.encode(target), problem }))
           }
           network.immutable.set(Hex.encode(target), value.slice())
-          return { target, acks: 1 }
+          return receipt(target)
         }),
         announcePeer: (infohash, port) =>
           Effect.sync(() => {

@@ -7,152 +7,108 @@
  * end the process; everything is counted by reason.
  */
 import { randomBytes } from "node:crypto"
-import * as Dgram from "node:dgram"
+import type { RemoteInfo } from "node:dgram"
 import { EventEmitter } from "node:events"
 import type { AddressInfo } from "node:net"
 import { isIPv4 } from "node:net"
-import { KrpcAnswers } from "./KrpcAnswers.ts"
 import * as VerifiedSignatures from "../../protocol/core/VerifiedSignatures.ts"
+import type { SendCallback } from "./Datagrams.ts"
+import * as KrpcAnswers from "./KrpcAnswers.ts"
+import { Incidents, type Reason } from "./Incidents.ts"
 import * as KrpcGuard from "./KrpcGuard.ts"
-import { encode, encodeFailure, ErrorCode, type Failure, type Query, type Response } from "./KrpcMessage.ts"
+import { encode, isBytesOfLength, NODE_ID_BYTES, type Query, withAsker } from "./KrpcMessage.ts"
 import type { Ignored } from "./KrpcReply.ts"
-import { type Admission, defaultRateLimits, KrpcSenders, type RateLimits } from "./KrpcSenders.ts"
-import { KrpcTransactions, peerName } from "./KrpcTransactions.ts"
+import { KrpcRequests, realAfter, type Request } from "./KrpcRequests.ts"
+import { FREE_RATIO } from "./KrpcReplyBytes.ts"
+import { defaultRateLimits, KrpcSenders } from "./KrpcSenders.ts"
+import { KrpcTransactions, type OnReply, peerName, type Reply } from "./KrpcTransactions.ts"
+import type { Options } from "./SocketOptions.ts"
+import { UdpPort } from "./UdpPort.ts"
 
-/** What the counters count: why a datagram was dropped, answered or changed, and what else went wrong. */
-export type Reason =
-  | KrpcGuard.DropReason
-  | KrpcGuard.AnswerReason
-  | Ignored
-  | Exclude<Admission, "admitted">
-  | "accepted-query"
-  | "accepted-reply"
-  | "port-zero"
-  | "unsolicited-reply"
-  | "second-identity"
-  | "library-threw"
-  | "send-failed"
-  | "socket-error"
+export type { Datagrams } from "./Datagrams.ts"
+export type { Reason } from "./Incidents.ts"
+export type { From, Options } from "./SocketOptions.ts"
 
 /** Records under way at one time: a look-up brings the same one from some twenty nodes. An entry holds at most 1.2 KB. */
 const VERDICTS_MAX = 256
 
-type SendCallback = (error: Error | null, bytes: number) => void
-
-/** What is below: the part of `dgram.Socket` that is used. */
-export interface Datagrams {
-  on(event: "message", listener: (datagram: Buffer, from: Dgram.RemoteInfo) => void): unknown
-  on(event: "listening" | "close", listener: () => void): unknown
-  on(event: "error", listener: (error: Error) => void): unknown
-  bind(options: { readonly port: number; readonly address: string }): unknown
-  address(): AddressInfo
-  send(
-    datagram: Uint8Array,
-    offset: number,
-    length: number,
-    port: number,
-    address: string,
-    callback: SendCallback
-  ): void
-  close(): unknown
-}
-
-export interface Options {
-  /** The IPv4 address to bind; `0.0.0.0` only where every interface is meant. */
-  readonly host: string
-  /** Checks Ed25519 signatures; asked once for each record on its way, and only after its token was found good. */
-  readonly verify: VerifiedSignatures.Verify
-  /** Milliseconds; need not be the time of day. */
-  readonly now: () => number
-  readonly limits?: Partial<RateLimits> | undefined
-  /** Ask others not to count on us (BEP 43): for hosts that come and go, or that cannot be reached. */
-  readonly readOnly?: boolean | undefined
-  /** Told of what the library threw in a handler. The library's state may be unsound, the process is not. */
-  readonly onDefect?: ((defect: unknown) => void) | undefined
-  /** Transaction ids are made of these; `node:crypto` by default. */
-  readonly randomBytes?: ((length: number) => Uint8Array) | undefined
-  /** Called once, for a socket that is not yet bound; one of `node:dgram` by default. */
-  readonly datagrams?: (() => Datagrams) | undefined
-}
-
 interface Events {
-  readonly message: [Buffer, Dgram.RemoteInfo]
+  readonly message: [Buffer, RemoteInfo]
   readonly listening: []
   readonly error: [Error]
   readonly close: []
 }
 
+/** A query, and whence it came. */
+interface Asked {
+  readonly from: RemoteInfo
+  /** `host:port` of that. */
+  readonly peer: string
+  /** Of the whole datagram. */
+  readonly bytes: number
+}
+
 /** The query that the library is answering right now; it answers before its handler returns. */
 interface Exchange {
   readonly query: Query
-  answered: boolean
-  signatureRefused: boolean
+  readonly asked: Asked
 }
 
 export class GuardedSocket extends EventEmitter<Events> {
-  readonly #socket: Datagrams
-  readonly #counters = new Map<Reason, number>()
-  readonly #answers = new KrpcAnswers()
+  readonly #port: UdpPort
+  readonly #incidents: Incidents
   readonly #transactions: KrpcTransactions
+  readonly #requests: KrpcRequests
   readonly #senders: KrpcSenders
   readonly #options: Options
   readonly #verify: VerifiedSignatures.Verify
   #exchange: Exchange | undefined
-  /** An unbound `dgram` socket binds every interface when it sends: so we must know. */
-  #binding: "none" | "pending" | "bound" | "failed" = "none"
-  #state: "open" | "closing" | "closed" = "open"
 
   constructor(options: Options) {
     super()
     if (!isIPv4(options.host)) throw new TypeError(`A DHT socket needs an IPv4 address to bind, not "${options.host}"`)
     this.#options = options
-    this.#socket = options.datagrams === undefined ? Dgram.createSocket("udp4") : options.datagrams()
+    this.#incidents = new Incidents(options.onDefect)
     this.#verify = VerifiedSignatures.remembering(options.verify, VERDICTS_MAX)
     this.#transactions = new KrpcTransactions({
       now: options.now,
       randomBytes: options.randomBytes ?? randomBytes,
       readOnly: options.readOnly ?? false
     })
+    this.#requests = new KrpcRequests({
+      transactions: this.#transactions,
+      after: options.after ?? realAfter,
+      transmit: (datagram, port, host, done) => this.#port.send(datagram, port, host, (error) => done(error === null)),
+      incidents: this.#incidents
+    })
     this.#senders = new KrpcSenders(options.now, { ...defaultRateLimits, ...options.limits })
     this.setMaxListeners(0)
-    this.#socket.on("message", (datagram, from) => {
-      try {
-        this.#receive(datagram, from)
-      } catch (defect) {
-        this.#defect(defect)
-      }
-    })
-    this.#socket.on("listening", () => {
-      this.#binding = "bound"
-      this.#deliver("listening")
-    })
-    this.#socket.on("error", (error) => {
-      this.#count("socket-error")
-      if (this.#binding === "pending") this.#binding = "failed"
-      this.#deliver("error", error)
-    })
-    this.#socket.on("close", () => {
-      this.#state = "closed"
-      this.#deliver("close")
+    this.#port = new UdpPort({
+      host: options.host,
+      datagrams: options.datagrams,
+      onDatagram: (datagram, from) =>
+        this.#incidents.guarded("library-threw", () => this.#receive(datagram, from), undefined),
+      onListening: () => this.#deliver("listening"),
+      onError: (error) => {
+        this.#count("socket-error")
+        this.#deliver("error", error)
+      },
+      onClose: () => {
+        this.#transactions.endAll()
+        this.#deliver("close")
+      },
+      onSendFailed: () => this.#count("send-failed")
     })
   }
 
   /** How often each thing has happened so far; a copy. */
   counters(): ReadonlyMap<Reason, number> {
-    return new Map(this.#counters)
+    return this.#incidents.counters()
   }
 
-  /** The library's `verify` option. A bad signature in a `put` is then answered with error 206 (BEP 44). */
-  readonly verify: VerifiedSignatures.Verify = (signature, message, publicKey) => {
-    let valid = false
-    try {
-      valid = this.#verify(signature, message, publicKey)
-    } catch (defect) {
-      this.#defect(defect)
-    }
-    if (!valid && this.#exchange !== undefined) this.#exchange.signatureRefused = true
-    return valid
-  }
+  /** The `verify` of the options, which is not asked twice in a row about one record. Where it throws, that is a no. */
+  readonly verify: VerifiedSignatures.Verify = (signature, message, publicKey) =>
+    this.#incidents.guarded("handler-threw", () => this.#verify(signature, message, publicKey), false)
 
   /** Binds the address of the options unless another is given. Throws what `dgram` throws; a busy port is an `error` event. */
   bind(port?: number, address?: string, listening?: () => void): this
@@ -160,13 +116,12 @@ export class GuardedSocket extends EventEmitter<Events> {
   bind(port = 0, address?: string | (() => void), listening?: () => void): this {
     const callback = typeof address === "function" ? address : listening
     if (callback !== undefined) this.once("listening", callback)
-    this.#binding = "pending"
-    this.#socket.bind({ port, address: typeof address === "string" ? address : this.#options.host })
+    this.#port.bind(port, typeof address === "string" ? address : undefined)
     return this
   }
 
   address(): AddressInfo {
-    return this.#socket.address()
+    return this.#port.address()
   }
 
   /** Never throws: failures go to `callback` and the counters. Queries leave under a transaction id of our own. */
@@ -179,63 +134,59 @@ export class GuardedSocket extends EventEmitter<Events> {
     callback?: SendCallback
   ): void {
     const datagram = Buffer.from(message.buffer, message.byteOffset + offset, length)
-    const query = this.#transactions.open(datagram, peerName(address, port))
-    if (query !== undefined) return this.#transmit(query, port, address, callback)
+    const opened = this.#transactions.open(datagram, peerName(address, port))
+    if (opened !== undefined) return this.#port.send(opened, port, address, callback)
     const exchange = this.#exchange
-    if (exchange === undefined) return this.#transmit(datagram, port, address, callback)
-    exchange.answered = true
-    this.#transmit(this.#answers.finish(datagram, exchange.query), port, address, callback)
+    if (exchange === undefined) return this.#port.send(datagram, port, address, callback)
+    const { asked, query } = exchange
+    this.#answer(KrpcAnswers.finish(datagram, query, asked.from), query, asked)
+    if (callback !== undefined) process.nextTick(callback, null, length)
+  }
+
+  /**
+   * Asks one node of our own accord; `host` is an IPv4 address. `onReply` is called once, not before this
+   * returns: with the checked reply of exactly that address and port, or with nothing after `timeoutMs`. What
+   * the reply holds are views into its datagram. Where the query could not leave, `onUnsent` is called in its place.
+   */
+  request(
+    request: Request,
+    host: string,
+    port: number,
+    timeoutMs: number,
+    onReply: OnReply,
+    onUnsent?: () => void
+  ): void {
+    this.#requests.send(request, host, port, timeoutMs, onReply, onUnsent)
+  }
+
+  /** Whether our queries from now on ask others not to count on us (BEP 43). */
+  setReadOnly(readOnly: boolean): void {
+    this.#transactions.readOnly = readOnly
   }
 
   /** Can be called at any time and more than once; `callback` runs when the socket is closed. */
   close(callback?: () => void): this {
-    if (this.#state === "closed") {
+    if (this.#port.isClosed) {
       if (callback !== undefined) process.nextTick(callback)
       return this
     }
     if (callback !== undefined) this.once("close", callback)
-    if (this.#state === "closing") return this
-    this.#state = "closing"
-    this.#socket.close()
+    this.#port.close()
     return this
   }
 
   #count(reason: Reason): void {
-    this.#counters.set(reason, (this.#counters.get(reason) ?? 0) + 1)
+    this.#incidents.count(reason)
   }
 
-  #defect(defect: unknown): void {
-    this.#count("library-threw")
-    try {
-      this.#options.onDefect?.(defect)
-    } catch {
-      // A handler for defects that is itself defective must not end the process either; the count stands.
-    }
+  #guarded(callback: () => void): void {
+    this.#incidents.guarded("handler-threw", callback, undefined)
   }
 
   /** `emit`, one listener at a time, so that what one throws neither escapes nor silences the others. */
   #deliver<K extends keyof Events>(event: K, ...args: Events[K]): void {
     for (const listener of this.rawListeners(event)) {
-      try {
-        Reflect.apply(listener, this, args)
-      } catch (defect) {
-        this.#defect(defect)
-      }
-    }
-  }
-
-  #transmit(datagram: Uint8Array, port: number, address: string, callback?: SendCallback): void {
-    const done: SendCallback = (error, bytes) => {
-      if (error !== null) this.#count("send-failed")
-      callback?.(error, bytes)
-    }
-    try {
-      if (this.#binding === "failed") throw new Error("The DHT socket could not be bound")
-      if (this.#binding === "none") this.bind()
-      this.#socket.send(datagram, 0, datagram.length, port, address, done)
-    } catch (error) {
-      const failure = error instanceof Error ? error : new Error(String(error))
-      process.nextTick(done, failure, 0)
+      this.#incidents.guarded<unknown>("library-threw", () => Reflect.apply(listener, this, args), undefined)
     }
   }
 
@@ -246,12 +197,11 @@ export class GuardedSocket extends EventEmitter<Events> {
     return false
   }
 
-  #receive(datagram: Buffer, from: Dgram.RemoteInfo): void {
-    if (this.#state !== "open") return
+  #receive(datagram: Buffer, from: RemoteInfo): void {
     if (from.port === 0) return this.#count("port-zero")
     const peer = peerName(from.address, from.port)
-    const isAwaited = this.#transactions.awaits(peer)
-    if (!isAwaited) {
+    const isExpected = this.#transactions.expects(datagram, peer)
+    if (!isExpected) {
       if (!this.#admits(peer)) return
       if (datagram.length > KrpcGuard.QUERY_MAX_BYTES) return this.#count("oversize")
     }
@@ -259,48 +209,93 @@ export class GuardedSocket extends EventEmitter<Events> {
     if (verdict._tag === "Accept" && verdict.message._tag !== "Query") {
       return this.#receiveReply(verdict.message, verdict.ignored, peer, from)
     }
-    if (isAwaited && !this.#admits(peer)) return
+    // It was no reply after all.
+    if (isExpected && !this.#admits(peer)) return
     if (verdict._tag === "Drop") return this.#count(verdict.reason)
+    const asked = { from, peer, bytes: datagram.length }
     if (verdict._tag === "Answer") {
       this.#count(verdict.reason)
-      return this.#transmit(verdict.reply, from.port, from.address)
+      return this.#transmit(withAsker(verdict.reply, verdict.transactionId, from), verdict.transactionId, asked)
     }
-    if (verdict.message._tag === "Query") this.#receiveQuery(verdict.message, peer, from)
+    if (verdict.message._tag === "Query") this.#receiveQuery(verdict.message, asked)
   }
 
-  #receiveReply(
-    reply: Response | Failure,
-    ignored: ReadonlyArray<Ignored>,
-    peer: string,
-    from: Dgram.RemoteInfo
-  ): void {
-    const libraryId = this.#transactions.take(reply.transactionId, peer)
-    if (libraryId === undefined) return this.#count("unsolicited-reply")
+  #receiveReply(reply: Reply, ignored: ReadonlyArray<Ignored>, peer: string, from: RemoteInfo): void {
+    const owner = this.#transactions.take(reply.transactionId, peer)
+    if (owner === undefined) return this.#count("unsolicited-reply")
     for (const part of ignored) this.#count(part)
     this.#count("accepted-reply")
-    this.#hand(encode(reply, libraryId), from)
+    const id = reply._tag === "Response" ? reply.values["id"] : undefined
+    this.#senders.noteReal(peer, isBytesOfLength(id, NODE_ID_BYTES) ? id : undefined)
+    const { onExternalAddress } = this.#options
+    const external = reply._tag === "Response" ? reply.externalAddress : undefined
+    if (external !== undefined) this.#guarded(() => onExternalAddress?.(external.host, external.port, from))
+    if (owner._tag === "Own") owner.onReply(reply)
+    else this.#hand(encode(reply, owner.id), from)
   }
 
-  #receiveQuery(query: Query, peer: string, from: Dgram.RemoteInfo): void {
+  #receiveQuery(query: Query, asked: Asked): void {
+    const { from, peer } = asked
     this.#count("accepted-query")
     const isSecond = !query.unlisted && !this.#senders.isKnownAs(peer, query.id)
     if (isSecond) this.#count("second-identity")
-    const datagram = encode(isSecond ? { ...query, unlisted: true } : query)
-    const exchange: Exchange = { query, answered: false, signatureRefused: false }
-    this.#exchange = exchange
-    this.#hand(datagram, from)
-    this.#exchange = undefined
-    if (exchange.signatureRefused && !exchange.answered) {
-      this.#count("invalid-signature")
-      const reply = encodeFailure(query.transactionId, ErrorCode.invalidSignature, "invalid signature")
-      this.#transmit(reply, from.port, from.address)
-    }
+    const { onQuery, onSender } = this.#options
+    if (onQuery !== undefined) this.#guarded(() => onQuery(query, from))
+    const isListed = !query.unlisted && !isSecond
+    if (!this.#serve(query, asked)) this.#ask(unlisted(query), asked)
+    if (isListed && onSender !== undefined) this.#guarded(() => onSender(query.id, from))
   }
 
-  #hand(datagram: Uint8Array, from: Dgram.RemoteInfo): void {
+  /** Whether the query is done with: it was answered, or may not be. */
+  #serve(query: Query, asked: Asked): boolean {
+    const { serve } = this.#options
+    if (serve === undefined) return false
+    const { from } = asked
+    const reply = this.#incidents.guarded<Uint8Array | "threw" | undefined>(
+      "handler-threw",
+      () => serve(query, from),
+      "threw"
+    )
+    if (reply === undefined) return false
+    if (reply === "threw") return true
+    this.#count("served-query")
+    this.#answer(withAsker(reply, query.transactionId, from), query, asked)
+    return true
+  }
+
+  /** Hands a query to the library. */
+  #ask(query: Query, asked: Asked): void {
+    this.#exchange = { query, asked }
+    this.#hand(encode(query), asked.from)
+    this.#exchange = undefined
+  }
+
+  #answer(reply: Uint8Array, { method, transactionId }: Query, asked: Asked): void {
+    // Whoever may write has shown a token that we sent to that address.
+    if ((method === "put" || method === "announce_peer") && isResponse(reply)) this.#senders.noteReal(asked.peer)
+    this.#transmit(reply, transactionId, asked)
+  }
+
+  /** Sends a reply: what fits of it, where all of it is not to go to an address that somebody may have forged. */
+  #transmit(reply: Uint8Array, transactionId: Uint8Array, { bytes, from, peer }: Asked): void {
+    if (this.#senders.mayReply(peer, bytes, reply.length)) return this.#port.send(reply, from.port, from.address)
+    const room = FREE_RATIO * bytes
+    const short = KrpcAnswers.shrink(reply, transactionId, from, room)
+    if (short.length > room) return this.#count("reply-withheld")
+    this.#count("reply-shortened")
+    this.#port.send(short, from.port, from.address)
+  }
+
+  #hand(datagram: Uint8Array, from: RemoteInfo): void {
     this.#deliver("message", Buffer.from(datagram.buffer, datagram.byteOffset, datagram.byteLength), from)
   }
 }
+
+/** The library puts a sender into its routing table unless it is so marked; a query alone says nothing of who is there. */
+const unlisted = (query: Query): Query => (query.unlisted ? query : { ...query, unlisted: true })
+
+/** Canonical bencode of a message with `y` last: `…1:y1:re`. */
+const isResponse = (reply: Uint8Array): boolean => reply[reply.length - 2] === "r".charCodeAt(0)
 
 /** A socket that is not yet bound. Throws `TypeError` when `host` is not an IPv4 address. */
 export const make = (options: Options): GuardedSocket => new GuardedSocket(options)

@@ -1,89 +1,42 @@
 /**
- * Replies on their way out. The library answers soundly in most cases; here are the three in which it
- * departs from BEP 5 and BEP 44: a record put again is an error to it, a `get` that names the seq it
- * has is sent the record all the same, and a reply may be too long for any network.
+ * Replies on their way out. The library answers `ping`, `find_node`, `get_peers` and `announce_peer` soundly (BEP 5)
+ * but for two things: a reply may be too long for any network, and it does not say whom it is for (BEP 42). And a
+ * reply of anybody's, to a query that may have been forged, may have to be cut down to what the query is worth.
  */
 import * as Result from "effect/Result"
 import * as Bencode from "../../protocol/core/Bencode.ts"
-import { isSequence } from "./KrpcItem.ts"
+import type { Asker } from "./KrpcAddresses.ts"
 import {
+  ASKER_BYTES,
   COMPACT_NODE_BYTES,
+  COMPACT_PEER_BYTES,
+  encodeFailure,
   encodeResponse,
   ErrorCode,
   isBytes,
   isDictionary,
   isList,
-  NODE_ID_BYTES,
   NODES_MAX,
   type Query,
   UNFRAGMENTED_BYTES,
-  VALUES_MAX
+  VALUES_MAX,
+  withAsker
 } from "./KrpcMessage.ts"
 
-/** As many as the library stores values by default (`maxValues`). */
-export const REMEMBERED_PUTS_MAX = 1_000
+const EMPTY = new Uint8Array(0)
 
-/** How the library's messages begin; its dictionaries are sorted. */
-const RESPONSE = Buffer.from(`d1:rd2:id${NODE_ID_BYTES}:`, "latin1")
-const SEQ_TOO_LOW = Buffer.from(`d1:eli${ErrorCode.seqTooLow}e`, "latin1")
+/** The datagram to send in place of `reply`, which the library gave to `query` that came from `asker`. */
+export const finish = (reply: Uint8Array, { transactionId }: Query, asker: Asker): Uint8Array =>
+  withAsker(
+    reply.length + ASKER_BYTES > UNFRAGMENTED_BYTES ? shortened(reply, transactionId) : reply,
+    transactionId,
+    asker
+  )
 
-const startsWith = (bytes: Buffer, start: Buffer): boolean =>
-  bytes.length >= start.length && bytes.compare(start, 0, start.length, 0, start.length) === 0
-
-const latin1 = (bytes: Uint8Array): string => Buffer.from(bytes).toString("latin1")
-
-/** `k` ‖ `salt` and `sig` of a mutable put. The signature covers seq and value: the same one is the same record. */
-const recordOf = ({ k, salt, sig }: Bencode.Dictionary): readonly [string, string] | undefined =>
-  isBytes(k) && isBytes(sig) ? [latin1(k) + (isBytes(salt) ? latin1(salt) : ""), latin1(sig)] : undefined
-
-export class KrpcAnswers {
-  /** Signature of the record last stored, by key and salt, oldest first. */
-  readonly #stored = new Map<string, string>()
-  /** Known as soon as anything is stored. */
-  #ownId = new Uint8Array(NODE_ID_BYTES)
-
-  /** The datagram to send in place of `reply`, which the library gave to `query`. */
-  finish(reply: Buffer, query: Query): Uint8Array {
-    if (query.method === "put") return this.#finishPut(reply, query)
-    if (!startsWith(reply, RESPONSE)) return reply
-    const knownSeq = query.method === "get" ? query.args["seq"] : undefined
-    if (reply.length <= UNFRAGMENTED_BYTES && knownSeq === undefined) return reply
-    const decoded = Bencode.decode(reply)
-    const values = Result.isSuccess(decoded) && isDictionary(decoded.success) ? decoded.success["r"] : undefined
-    return isDictionary(values) ? encodeResponse(query.transactionId, trim(withoutKnown(values, knownSeq))) : reply
-  }
-
-  /** BEP 44: the record that is there, put once more, is stored, not refused. */
-  #finishPut(reply: Buffer, query: Query): Uint8Array {
-    const record = recordOf(query.args)
-    if (record === undefined) return reply
-    const [name, signature] = record
-    if (startsWith(reply, SEQ_TOO_LOW) && this.#stored.get(name) === signature) {
-      return encodeResponse(query.transactionId, { id: this.#ownId })
-    }
-    if (startsWith(reply, RESPONSE)) {
-      this.#ownId = new Uint8Array(reply.subarray(RESPONSE.length, RESPONSE.length + NODE_ID_BYTES))
-      this.#remember(name, signature)
-    }
-    return reply
-  }
-
-  #remember(name: string, signature: string): void {
-    this.#stored.delete(name)
-    if (this.#stored.size >= REMEMBERED_PUTS_MAX) {
-      for (const oldest of this.#stored.keys()) {
-        this.#stored.delete(oldest)
-        break
-      }
-    }
-    this.#stored.set(name, signature)
-  }
-}
-
-/** BEP 44: to a `get` that names a seq, nothing older or equal is sent; its seq says so. */
-const withoutKnown = (values: Bencode.Dictionary, knownSeq: Bencode.Value | undefined): Bencode.Dictionary => {
-  const { v: _v, k: _k, sig: _sig, ...rest } = values
-  return isSequence(knownSeq) && isSequence(values["seq"]) && values["seq"] <= knownSeq ? rest : values
+const shortened = (reply: Uint8Array, transactionId: Uint8Array): Uint8Array => {
+  const decoded = Bencode.decode(reply)
+  const values = Result.isSuccess(decoded) && isDictionary(decoded.success) ? decoded.success["r"] : undefined
+  return isDictionary(values) ? encodeResponse(transactionId, trim(values)) : reply
 }
 
 /** The library lists every node it knows, and every peer: keeps the closest nodes (they come first) and some peers. */
@@ -94,4 +47,46 @@ const trim = (values: Bencode.Dictionary): Bencode.Dictionary => {
     ...(isBytes(nodes) ? { nodes: nodes.subarray(0, NODES_MAX * COMPACT_NODE_BYTES) } : {}),
     ...(isList(peers) ? { values: peers.slice(0, VALUES_MAX) } : {})
   }
+}
+
+/** `6:` before each peer in a list. */
+const PEER_BYTES = COMPACT_PEER_BYTES + 2
+
+/** Of what a short reply has room for, the part that peers may take: the asker has to get on with its search too. */
+const PEERS_SHARE = 0.5
+
+/** The length of a list of nodes has two digits more than that of an empty one, at most three. */
+const LENGTH_DIGITS_MAX = 2
+
+/**
+ * A reply in at most `room` bytes, where that is possible: without an item, with as many nodes and peers as fit; an
+ * error without its text. Whoever asks can go on with it, and ask again under a token that shows that it is there.
+ * `reply` is one of ours under `transactionId`, and names its receiver already.
+ */
+export const shrink = (reply: Uint8Array, transactionId: Uint8Array, asker: Asker, room: number): Uint8Array => {
+  const decoded = Bencode.decode(reply)
+  if (Result.isFailure(decoded) || !isDictionary(decoded.success)) return reply
+  const { e, r } = decoded.success
+  if (isList(e)) {
+    const code = typeof e[0] === "number" ? e[0] : ErrorCode.generic
+    return withAsker(encodeFailure(transactionId, code, ""), transactionId, asker)
+  }
+  return isDictionary(r) ? withAsker(shrunk(r, transactionId, room - ASKER_BYTES), transactionId, asker) : reply
+}
+
+const shrunk = ({ id, nodes, token, values }: Bencode.Dictionary, t: Uint8Array, room: number): Uint8Array => {
+  const least: Bencode.Dictionary = {
+    ...(isBytes(id) ? { id } : {}),
+    ...(isBytes(nodes) ? { nodes: EMPTY } : {}),
+    ...(isBytes(token) ? { token } : {}),
+    ...(isList(values) ? { values: [] } : {})
+  }
+  const left = Math.max(0, room - encodeResponse(t, least).length - LENGTH_DIGITS_MAX)
+  const peers = isList(values) ? values.slice(0, Math.floor((left * PEERS_SHARE) / PEER_BYTES)) : []
+  const nodeCount = Math.floor((left - peers.length * PEER_BYTES) / COMPACT_NODE_BYTES)
+  return encodeResponse(t, {
+    ...least,
+    ...(isBytes(nodes) ? { nodes: nodes.subarray(0, nodeCount * COMPACT_NODE_BYTES) } : {}),
+    ...(isList(values) ? { values: peers } : {})
+  })
 }

@@ -39,7 +39,14 @@ export type Verdict =
   /** The library may see it, as `KrpcMessage.encode` writes it. `ignored` names the parts left out. */
   | { readonly _tag: "Accept"; readonly message: Message; readonly ignored: ReadonlyArray<KrpcReply.Ignored> }
   /** A query that the library must not see; `reply` is the KRPC error to send back. */
-  | { readonly _tag: "Answer"; readonly reason: AnswerReason; readonly code: ErrorCode; readonly reply: Uint8Array }
+  | {
+      readonly _tag: "Answer"
+      readonly reason: AnswerReason
+      readonly code: ErrorCode
+      /** Without the address of the asker: see `KrpcMessage.withAsker`. */
+      readonly reply: Uint8Array
+      readonly transactionId: Uint8Array
+    }
   | { readonly _tag: "Drop"; readonly reason: DropReason }
 
 const drop = (reason: DropReason): Verdict => ({ _tag: "Drop", reason })
@@ -63,7 +70,8 @@ const answer = (transactionId: Uint8Array, { code, text }: Refusal): Verdict => 
   _tag: "Answer",
   reason: reasonOf(code),
   code,
-  reply: encodeFailure(transactionId, code, text)
+  reply: encodeFailure(transactionId, code, text),
+  transactionId
 })
 
 /** No node has a reason to name one of its fields so; a plain object as dictionary would change its prototype. */
@@ -87,9 +95,8 @@ const typeOf = (y: Bencode.Value | undefined): string | undefined =>
 export const inspect = (datagram: Uint8Array, from = "127.0.0.1"): Verdict => {
   if (datagram.length > REPLY_MAX_BYTES) return drop("oversize")
   if (datagram[0] !== DICTIONARY || datagram[datagram.length - 1] !== END) return drop("not-dictionary")
-  const decoded = Bencode.decode(datagram, decodeOptions)
-  if (Result.isFailure(decoded)) return drop("not-bencode")
-  const root = decoded.success
+  const root = Bencode.decodeOrNothing(datagram, decodeOptions)
+  if (root === undefined) return drop("not-bencode")
   if (!isDictionary(root)) return drop("not-dictionary")
   if (isHostile(root) || isHostile(root["a"]) || isHostile(root["r"])) return drop("hostile-key")
   const { t } = root

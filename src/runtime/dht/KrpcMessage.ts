@@ -6,6 +6,7 @@
  * afresh, so that no two parsers can read one datagram differently.
  */
 import * as Bencode from "../../protocol/core/Bencode.ts"
+import { type Asker, COMPACT_ADDRESS_BYTES, write } from "./KrpcAddresses.ts"
 
 /** Node ids, infohashes and targets are SHA-1 sized (BEP 5 "Overview"). */
 export const NODE_ID_BYTES = 20
@@ -14,7 +15,7 @@ export const NODE_ID_BYTES = 20
 export const COMPACT_NODE_BYTES = 26
 
 /** A peer in `values`: IPv4 address, port (BEP 5 "Contact Encoding"). */
-export const COMPACT_PEER_BYTES = 6
+export const COMPACT_PEER_BYTES = COMPACT_ADDRESS_BYTES
 
 /** What fits an Ethernet frame after the IPv4 and UDP headers: 1,500 − 20 − 8 bytes. Longer replies are trimmed. */
 export const UNFRAGMENTED_BYTES = 1_472
@@ -59,6 +60,8 @@ export interface Response {
   readonly transactionId: Uint8Array
   /** Checked return values, `id` among them. */
   readonly values: Bencode.Dictionary
+  /** Where the sender saw our query come from (BEP 42 `ip`), dotted IPv4. It may be a lie. */
+  readonly externalAddress?: { readonly host: string; readonly port: number } | undefined
 }
 
 export interface Failure {
@@ -108,6 +111,32 @@ export const encodeFailure = (transactionId: Uint8Array, code: number, text: str
 
 export const encodeResponse = (transactionId: Uint8Array, values: Bencode.Dictionary): Uint8Array =>
   encode({ _tag: "Response", transactionId, values })
+
+/** `2:ip6:`, the key under which a reply names its receiver, and the length of its value. */
+const IP_HEAD = Bencode.utf8(`2:ip${COMPACT_ADDRESS_BYTES}:`)
+
+/** What {@link withAsker} adds, bytes. */
+export const ASKER_BYTES = IP_HEAD.length + COMPACT_ADDRESS_BYTES
+
+/** `1:t2:` + id + `1:y1:r` + `e`: what follows the body of a canonical reply, which has no `v`. */
+const endingBytes = ({ length }: Uint8Array): number => length + (length < 10 ? 5 : 6) + 7
+
+const BODY = Bencode.utf8("d1:r")
+
+/**
+ * The same reply with the address that we saw its query come from (BEP 42 `ip`: how a node behind a NAT learns its
+ * own). `reply` is canonical bencode of a response or error under `transactionId`, without a version.
+ */
+export const withAsker = (reply: Uint8Array, transactionId: Uint8Array, asker: Asker): Uint8Array => {
+  // In the order of keys `ip` stands before `r`, which is the first, and behind `e`, after which only `t` and `y` come.
+  const at = reply[3] === BODY[3] ? 1 : reply.length - endingBytes(transactionId)
+  const out = new Uint8Array(reply.length + ASKER_BYTES)
+  out.set(reply.subarray(0, at))
+  out.set(IP_HEAD, at)
+  write(asker, out, at + IP_HEAD.length)
+  out.set(reply.subarray(at), at + ASKER_BYTES)
+  return out
+}
 
 export const isBytes = (value: Bencode.Value | undefined): value is Uint8Array => value instanceof Uint8Array
 

@@ -3,6 +3,7 @@
  * dropped; a field that is broken or useless is left out, so that the rest still serves the lookup.
  */
 import type * as Bencode from "../../protocol/core/Bencode.ts"
+import { COMPACT_ADDRESS_BYTES, hostAt, isPublicHost, isReachable, portAt } from "./KrpcAddresses.ts"
 import { replyItem } from "./KrpcItem.ts"
 import {
   COMPACT_NODE_BYTES,
@@ -21,37 +22,19 @@ import {
 import { isToken } from "./KrpcQuery.ts"
 
 /** A part of a reply that was left out. */
-export type Ignored = "ignored-nodes" | "ignored-values" | "ignored-item" | "ignored-token" | "ignored-error-shape"
+export type Ignored =
+  | "ignored-nodes"
+  | "ignored-values"
+  | "ignored-item"
+  | "ignored-token"
+  | "ignored-ip"
+  | "ignored-error-shape"
+
+/** What `ip` has from a node that sees us over IPv6, which this node does not speak (BEP 42): 16 bytes and a port. */
+const COMPACT_IPV6_BYTES = 18
 
 /** Longer error texts are cut. */
 export const ERROR_TEXT_MAX_BYTES = 256
-
-/** Whether an IPv4 address, given by its first two bytes, belongs to a private or local network (RFC 6890). */
-const isLocal = (first: number, second: number): boolean =>
-  first === 10 ||
-  first === 127 ||
-  (first === 100 && (second & 0xc0) === 64) ||
-  (first === 169 && second === 254) ||
-  (first === 172 && (second & 0xf0) === 16) ||
-  (first === 192 && second === 168)
-
-/** "This network", multicast, reserved and broadcast (RFC 6890): never a node or peer. */
-const isUnusable = (first: number): boolean => first === 0 || first >= 224
-
-/**
- * Whether `host` is in the open Internet. Such a sender must not point us at machines of our own network.
- */
-const isPublicHost = (host: string): boolean => {
-  const [first, second] = host.split(".").map(Number)
-  return first !== undefined && second !== undefined && !isLocal(first, second)
-}
-
-/** Reads the address and port of a contact at `offset`: port not 0, and an address that this sender may name. */
-const isReachable = (bytes: Uint8Array, offset: number, fromPublic: boolean): boolean => {
-  const first = bytes[offset]!
-  if (isUnusable(first) || (fromPublic && isLocal(first, bytes[offset + 1]!))) return false
-  return bytes[offset + 4] !== 0 || bytes[offset + 5] !== 0
-}
 
 const keepNodes = (nodes: Uint8Array, fromPublic: boolean): Uint8Array => {
   const kept = new Uint8Array(Math.min(nodes.length, NODES_MAX * COMPACT_NODE_BYTES))
@@ -73,6 +56,20 @@ const keepValues = (values: ReadonlyArray<Bencode.Value>, fromPublic: boolean): 
   return kept
 }
 
+/** BEP 42: the address that the sender saw. One in the open Internet cannot see us at a local one. */
+const externalAddressIn = (
+  { ip }: Bencode.Dictionary,
+  fromPublic: boolean,
+  ignored: Array<Ignored>
+): Response["externalAddress"] => {
+  if (ip === undefined) return undefined
+  if (isBytesOfLength(ip, COMPACT_ADDRESS_BYTES) && isReachable(ip, 0, fromPublic)) {
+    return { host: hostAt(ip, 0), port: portAt(ip, 0) }
+  }
+  if (!isBytesOfLength(ip, COMPACT_IPV6_BYTES)) ignored.push("ignored-ip")
+  return undefined
+}
+
 /**
  * `undefined` unless there is a dictionary `r` with the sender's id. `from` is the sender's IPv4
  * address; `ignored` collects what was left out.
@@ -86,14 +83,15 @@ export const parseResponse = (
 ): Response | undefined => {
   const { r } = root
   if (!isDictionary(r) || !isBytesOfLength(r["id"], NODE_ID_BYTES)) return undefined
+  const fromPublic = isPublicHost(from)
   const { id, nodes, values, token } = r
   const kept: { [key: string]: Bencode.Value } = { id }
   if (nodes !== undefined) {
-    if (isBytes(nodes) && nodes.length % COMPACT_NODE_BYTES === 0) kept["nodes"] = keepNodes(nodes, isPublicHost(from))
+    if (isBytes(nodes) && nodes.length % COMPACT_NODE_BYTES === 0) kept["nodes"] = keepNodes(nodes, fromPublic)
     else ignored.push("ignored-nodes")
   }
   if (values !== undefined) {
-    const usable = isList(values) ? keepValues(values, isPublicHost(from)) : []
+    const usable = isList(values) ? keepValues(values, fromPublic) : []
     if (usable.length > 0) kept["values"] = usable
     else if (!isList(values) || values.length > 0) ignored.push("ignored-values")
   }
@@ -103,7 +101,8 @@ export const parseResponse = (
   }
   const item = replyItem(r, root, datagram)
   if (item === undefined) ignored.push("ignored-item")
-  return { _tag: "Response", transactionId, values: { ...kept, ...item } }
+  const externalAddress = externalAddressIn(root, fromPublic, ignored)
+  return { _tag: "Response", transactionId, values: { ...kept, ...item }, externalAddress }
 }
 
 /** Any odd shape becomes a generic error: the query that it answers is over all the same. */

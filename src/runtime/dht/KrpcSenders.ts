@@ -1,102 +1,163 @@
 /**
- * What the guard remembers of those who send us queries: how many more it takes from each (a token
- * bucket per address and port, and one for all), and under which node id each presents itself.
+ * What the guard remembers of those who send us queries: how many more it takes from each (token
+ * buckets), under which node ids they have answered, and how much more it says to each.
  *
- * The table is bounded; a flood from forged addresses wears out the common bucket, never memory.
+ * In the open Internet the unit is the IP address: one host has 65,535 ports, and whoever can be at one of them
+ * can be at all. On loopback and in private networks it is the address with its port, since a testnet has all its
+ * nodes on one address. The tables are bounded; a flood from forged addresses wears out what is common to
+ * strangers, never memory, nor what is kept for those who have shown that they are there.
  */
+import { RecentMap } from "../../protocol/core/RecentMap.ts"
+import { hasPassed } from "./Elapsed.ts"
+import { isPublicHost } from "./KrpcAddresses.ts"
+import { KrpcReplyBytes } from "./KrpcReplyBytes.ts"
+import { RealHosts } from "./RealHosts.ts"
+import { type Bucket, full, take } from "./TokenBucket.ts"
 
 export interface RateLimits {
-  /** Queries a second that one sender may keep up, and how many it may send at once. */
+  /** Queries a second that one address and port of a private network may keep up, and how many it may send at once. */
   readonly senderRate: number
   readonly senderBurst: number
+  /** The same for one address of the open Internet, all its ports together. */
+  readonly hostRate: number
+  readonly hostBurst: number
   /** The same for all senders together. */
   readonly totalRate: number
   readonly totalBurst: number
+  /** The same, beside that, for all senders together who have shown that they are there: see {@link RealHosts}. */
+  readonly reserveRate: number
+  readonly reserveBurst: number
 }
 
 /**
- * An honest node of the Internet sends a few queries a second; a publisher of thousands of records in
- * a testnet of five nodes on loopback sends each of them some thousands. All senders together may use
- * about half a core at 50 µs a query.
+ * An honest node of the Internet sends a few queries a second: libtorrent bans an address for minutes that keeps up
+ * more than 5 (`dos_blocker.cpp`). Twenty times as much leaves room for many hosts behind one address (carrier-grade
+ * NAT) and for a publisher whose network has only a few nodes. On loopback such a publisher of thousands of
+ * records sends each of five nodes some thousands. All senders together may use about a fifth of a core at 20 µs a
+ * query; what is kept of it for those who are there is enough for 600 nodes at libtorrent's limit.
  */
 export const defaultRateLimits: RateLimits = {
   senderRate: 5_000,
   senderBurst: 10_000,
-  totalRate: 10_000,
-  totalBurst: 20_000
+  hostRate: 100,
+  hostBurst: 1_000,
+  totalRate: 7_000,
+  totalBurst: 14_000,
+  reserveRate: 3_000,
+  reserveBurst: 6_000
 }
 
-/** About 1 MiB of memory. Past it the sender known for longest is forgotten. */
+/** About 1 MiB of memory. Past it the stranger known for longest is forgotten. */
 export const SENDERS_MAX = 8_192
 
-/** A sender under another node id is answered, but stays out of the routing table for this long: the library's bucket age. */
+/** A sender that has answered under another node id is answered, but not met for this long: the library's bucket age. */
 export const IDENTITY_LIFETIME_MS = 15 * 60 * 1_000
+
+/**
+ * Ports of one address of the open Internet whose nodes may enter the routing table. libtorrent admits one
+ * (`dht_restrict_routing_ips`); a household or a host with a seeder and a client on it has some more.
+ */
+export const IDENTITIES_PER_HOST_MAX = 4
 
 export type Admission = "admitted" | "rate-limited-sender" | "rate-limited-total"
 
-interface Bucket {
-  tokens: number
-  filledAt: number
+/** The node that has answered at one port. */
+interface Identity {
+  readonly port: string
+  readonly id: Uint8Array
+  readonly since: number
 }
 
-interface Sender extends Bucket {
-  id: Uint8Array | undefined
-  idSince: number
+/** A sender that has shown that it is there. */
+interface Real {
+  readonly queries: Bucket
+  readonly identities: Array<Identity>
 }
 
-const take = (bucket: Bucket, rate: number, burst: number, now: number): boolean => {
-  // A clock that is set back must not drain the bucket.
-  const elapsedMs = Math.max(0, now - bucket.filledAt)
-  bucket.tokens = Math.min(burst, bucket.tokens + (elapsedMs / 1_000) * rate)
-  bucket.filledAt = now
-  if (bucket.tokens < 1) return false
-  bucket.tokens--
-  return true
+/** Of `host:port`. */
+const hostOf = (peer: string): string => peer.slice(0, peer.lastIndexOf(":"))
+
+/** What counts as one sender: see the head of this file. */
+const unitOf = (peer: string): string => {
+  const host = hostOf(peer)
+  return isPublicHost(host) ? host : peer
 }
+
+const portOf = (peer: string): string => peer.slice(peer.lastIndexOf(":") + 1)
 
 export class KrpcSenders {
-  readonly #senders = new Map<string, Sender>()
+  readonly #strangers = new RecentMap<string, Bucket>(SENDERS_MAX)
+  readonly #real: RealHosts<Real>
+  readonly #replies: KrpcReplyBytes
   readonly #limits: RateLimits
   readonly #now: () => number
   readonly #total: Bucket
+  readonly #reserve: Bucket
 
   /** `now` in milliseconds. */
   constructor(now: () => number, limits: RateLimits) {
     this.#now = now
     this.#limits = limits
-    this.#total = { tokens: limits.totalBurst, filledAt: now() }
+    this.#total = full(limits.totalBurst, now())
+    this.#reserve = full(limits.reserveBurst, now())
+    // The bucket is cut to the burst of its sender when something is first taken.
+    this.#real = new RealHosts((at) => ({ queries: full(Infinity, at), identities: [] }))
+    this.#replies = new KrpcReplyBytes(now)
   }
 
-  /** Takes one datagram's worth from the sender's bucket, then from the common one. */
-  admit(sender: string): Admission {
-    const { senderRate, senderBurst, totalRate, totalBurst } = this.#limits
+  /** Takes one datagram's worth from the bucket of the sender (`host:port`), then from a common one. */
+  admit(peer: string): Admission {
+    const { hostRate, hostBurst, reserveBurst, reserveRate, senderRate, senderBurst, totalRate, totalBurst } =
+      this.#limits
     const now = this.#now()
-    if (!take(this.#find(sender, now), senderRate, senderBurst, now)) return "rate-limited-sender"
-    return take(this.#total, totalRate, totalBurst, now) ? "admitted" : "rate-limited-total"
+    const unit = unitOf(peer)
+    const isPrivate = unit === peer
+    const [rate, burst] = isPrivate ? [senderRate, senderBurst] : [hostRate, hostBurst]
+    const real = this.#real.get(unit, now)
+    const queries = real?.queries ?? this.#strangers.getOrMake(unit, () => full(burst, now))
+    if (!take(queries, 1, rate, burst, now)) return "rate-limited-sender"
+    const isReserved = real !== undefined && take(this.#reserve, 1, reserveRate, reserveBurst, now)
+    return isReserved || take(this.#total, 1, totalRate, totalBurst, now) ? "admitted" : "rate-limited-total"
   }
 
-  /** Whether `id` is the one that this sender has used so far: one address cannot fill a routing table. */
-  isKnownAs(sender: string, id: Uint8Array): boolean {
+  /**
+   * Whether this sender (`host:port`) may be the node `id`: it has not answered as another of late, nor have as many
+   * other ports of its host as one host may have nodes. A query alone binds nobody: anybody may write one.
+   */
+  isKnownAs(peer: string, id: Uint8Array): boolean {
     const now = this.#now()
-    const known = this.#find(sender, now)
-    if (known.id === undefined || now - known.idSince > IDENTITY_LIFETIME_MS) {
-      known.id = id
-      known.idSince = now
-    }
-    return Buffer.compare(known.id, id) === 0
+    const identities = this.#real.get(unitOf(peer), now)?.identities ?? []
+    const port = portOf(peer)
+    const current = identities.filter(({ since }) => !hasPassed(since, IDENTITY_LIFETIME_MS, now))
+    const known = current.find((each) => each.port === port)
+    return known === undefined ? current.length < IDENTITIES_PER_HOST_MAX : Buffer.compare(known.id, id) === 0
   }
 
-  #find(sender: string, now: number): Sender {
-    const known = this.#senders.get(sender)
-    if (known !== undefined) return known
-    if (this.#senders.size >= SENDERS_MAX) {
-      for (const oldest of this.#senders.keys()) {
-        this.#senders.delete(oldest)
-        break
-      }
-    }
-    const fresh: Sender = { tokens: this.#limits.senderBurst, filledAt: now, id: undefined, idSince: now }
-    this.#senders.set(sender, fresh)
-    return fresh
+  /**
+   * Whether a reply of `replyBytes` may go to the sender (`host:port`) of a query of `queryBytes`, which may have been
+   * forged: see {@link KrpcReplyBytes}. A yes is charged for.
+   */
+  mayReply(peer: string, queryBytes: number, replyBytes: number): boolean {
+    const host = hostOf(peer)
+    return !isPublicHost(host) || this.#replies.allows(host, queryBytes, replyBytes)
+  }
+
+  /**
+   * This sender (`host:port`) is where it says: it has answered us, as the node `id` if it gave one, or shown a token
+   * that we sent there.
+   */
+  noteReal(peer: string, id?: Uint8Array): void {
+    const now = this.#now()
+    const unit = unitOf(peer)
+    const { identities } = this.#real.note(unit, now)
+    if (unit !== peer) this.#replies.noteReal(unit)
+    if (id === undefined) return
+    const port = portOf(peer)
+    const own = identities.findIndex((each) => each.port === port)
+    const place = own === -1 ? identities.findIndex(({ since }) => hasPassed(since, IDENTITY_LIFETIME_MS, now)) : own
+    // A copy: a view would keep the whole datagram in memory.
+    const identity = { port, id: Uint8Array.from(id), since: now }
+    if (place !== -1) identities[place] = identity
+    else if (identities.length < IDENTITIES_PER_HOST_MAX) identities.push(identity)
   }
 }

@@ -35,7 +35,7 @@ declare module "bittorrent-dht" {
   /** A node of the routing table. `seen` is Unix milliseconds, absent for nodes added by hand. */
   export interface Node extends Address {
     readonly id: Buffer
-    readonly seen?: number
+    seen?: number
     readonly distance?: number
   }
 
@@ -147,13 +147,12 @@ declare module "bittorrent-dht" {
     readonly code?: number | string
   }
 
-  /** What a node holds for others: the LRU of the package `lru`. */
-  export interface Storage {
-    /** Targets in hex. */
-    readonly keys: ReadonlyArray<string>
-    /** As `get`, but leaves the order of use as it is. */
-    peek(target: string): Item | undefined
-    set(target: string, item: Item): void
+  /** Peers that were announced: a `RecordCache` of the package `record-cache`. */
+  export interface Peers {
+    readonly size: number
+    /** `infohash` in hex; six bytes of address and port. */
+    add: (infohash: string, peer: Buffer) => void
+    get(infohash: string): ReadonlyArray<Buffer>
   }
 
   export class Client extends EventEmitter<Events> {
@@ -168,7 +167,7 @@ declare module "bittorrent-dht" {
     listen(port?: number, listening?: () => void): void
     address(): AddressInfo
     /** With an id it is added at once, else after it has answered a ping. */
-    addNode(node: Address & { readonly id?: Uint8Array | string }): void
+    addNode(node: Address & { readonly id?: Uint8Array | string; readonly seen?: number }): void
     removeNode(id: Uint8Array | string): void
     /** `stored` nodes acknowledged. Throws on arguments out of range; gives the target. */
     put(
@@ -192,10 +191,8 @@ declare module "bittorrent-dht" {
     toJSON(): State
     /** Not public: what tokens are made with, the present secret and the one before. */
     _secrets: [Uint8Array, Uint8Array] | null
-    /** Not public: called every five minutes. */
-    _rotateSecrets(): void
     /** Not public. */
-    readonly _values: Storage
+    readonly _peers: Peers
     destroy(callback?: () => void): void
   }
 

@@ -43,13 +43,15 @@ declare module "k-rpc" {
 
   export interface Rpc {
     readonly id: Buffer
-    /** Addresses may be host names. */
-    readonly bootstrap: ReadonlyArray<Address>
+    /** Addresses may be host names. Asked when the node starts, and again when it has lost all others. */
+    readonly bootstrap: Array<Address>
     readonly nodes: {
       /** Nearest first. */
       closest(id: Uint8Array, count: number): Array<Node>
       get(id: Uint8Array): Node | null
       remove(id: Uint8Array): void
+      /** Each node that leaves the table, for whatever reason. */
+      on(event: "removed", listener: (node: Node) => void): unknown
     }
     /** At most 16 queries are in flight, the others wait. `token` is written into `query.a`, so each query needs its own. */
     query(

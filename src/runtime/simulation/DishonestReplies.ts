@@ -1,5 +1,5 @@
 /**
- * What a dishonest node puts in place of the honest reply of the library (`Behaviour`). It acts on the
+ * What a dishonest node puts in place of its own honest reply (`Behaviour`). It acts on the
  * datagram that leaves, so the node behind it is the real one, and only what it says is false.
  */
 import * as Hex from "effect/encoding/Hex"

@@ -22,15 +22,18 @@ export const make = (options: Options): Machine => {
       const text = `the DHT library threw: ${String(defect)}`
       ground.trace.add({ atMs: ground.kernel.elapsedMs, kind: "note", from: name, text })
     },
+    after: (ms, run) => {
+      const timer = internet.globals.plan(process, ms, run)
+      return () => timer.cancel()
+    },
     randomBytes: (length) => chance.bytes(length),
     datagrams: () => new WireSocket(options),
     build: (construct) => {
       const library = within(construct)
       const { client } = library
-      const { announce, destroy, lookup } = client
+      const { addNode, destroy } = client
       // Those that plan ticks and are called from fibers, which no machine surrounds.
-      client.announce = (...args: Parameters<typeof announce>) => within(() => Reflect.apply(announce, client, args))
-      client.lookup = (...args) => within(() => Reflect.apply(lookup, client, args))
+      client.addNode = (...args) => within(() => Reflect.apply(addNode, client, args))
       client.destroy = (...args) => within(() => Reflect.apply(destroy, client, args))
       return library
     }

@@ -1,14 +1,16 @@
 /**
- * One storage node of the wire network: bittorrent-dht behind our guard, on a machine of the simulation. It
- * is started and crashed any number of times, under one id and address.
+ * One storage node of the wire network: bittorrent-dht behind our guard and our store of items, on a machine
+ * of the simulation. It is started and crashed any number of times, under one id and address.
  */
-import type { Item } from "bittorrent-dht"
 import type * as Bencode from "../../protocol/core/Bencode.ts"
 import type { Chance } from "../../protocol/testing/simulation/Chance.ts"
 import type { Process } from "../../protocol/testing/simulation/Kernel.ts"
 import type { Behaviour, Ground, Holding } from "../../protocol/testing/simulation/Nodes.ts"
-import * as DhtNode from "../dht/DhtNode.ts"
-import { COMPACT_NODE_BYTES, isDictionary } from "../dht/KrpcMessage.ts"
+import { compactOf } from "../dht/items/ItemServer.ts"
+import * as ItemStore from "../dht/items/ItemStore.ts"
+import * as StorageNode from "../dht/items/StorageNode.ts"
+import type * as DhtNode from "../dht/DhtNode.ts"
+import { isDictionary } from "../dht/KrpcMessage.ts"
 import * as DishonestReplies from "./DishonestReplies.ts"
 import type { Asked } from "./KrpcText.ts"
 import * as WireMachine from "./WireMachine.ts"
@@ -23,6 +25,8 @@ export interface Options {
   readonly nodeId: Uint8Array
   /** Items that it keeps. */
   readonly capacity: number
+  /** How long it keeps an item after its last put, ms; may be `Infinity`. */
+  readonly lifetimeMs: number
   /** Whom it starts from (`host:port`); asked at each start. */
   readonly bootstrap: (chance: Chance) => ReadonlyArray<string>
 }
@@ -36,17 +40,6 @@ const RESPONSE = new Uint8Array(["r".charCodeAt(0)])
 
 const latin1Bytes = (text: string): Uint8Array => Uint8Array.from(text, (char) => char.charCodeAt(0))
 
-/** Nodes as a reply names them (BEP 5 "Contact Encoding"). */
-const compactOf = (nodes: ReadonlyArray<{ readonly id: Buffer; readonly host: string; readonly port: number }>) => {
-  const compact = new Uint8Array(nodes.length * COMPACT_NODE_BYTES)
-  nodes.forEach(({ host, id, port }, i) => {
-    const at = i * COMPACT_NODE_BYTES
-    compact.set(id, at)
-    compact.set([...host.split(".").map(Number), port >> 8, port & 0xff], at + id.length)
-  })
-  return compact
-}
-
 /** Whether a put takes the place of the oldest record that is known. */
 const isOlder = (args: Bencode.Dictionary, oldest: Bencode.Dictionary | undefined): boolean =>
   typeof args["seq"] === "number" && (oldest === undefined || args["seq"] < Number(oldest["seq"]))
@@ -59,7 +52,8 @@ export class WireNode {
   readonly #options: Options
   readonly #lies: Chance
   #oldest = new Map<string, Bencode.Dictionary>()
-  #kept: ReadonlyArray<readonly [string, Item]> = []
+  /** Its disk, as far as items go. */
+  #items: ItemStore.ItemStore
   #starts = 0
   #running: Running | undefined
 
@@ -69,6 +63,7 @@ export class WireNode {
     this.host = options.host
     this.port = options.port
     this.#lies = options.ground.chance.fork(`lies of ${options.name}`)
+    this.#items = this.#emptyStore()
   }
 
   get isUp(): boolean {
@@ -83,17 +78,18 @@ export class WireNode {
   /** Starts it, unless it is up, with what it held when it crashed or with nothing. */
   start(keepDisk: boolean): void {
     if (this.#running !== undefined) return
-    const { bootstrap: startsFrom, capacity, ground, host, internet, name, nodeId, port } = this.#options
+    const { bootstrap: startsFrom, ground, host, internet, name, nodeId, port } = this.#options
     const process = ground.kernel.process(`${name} ${++this.#starts}`)
     const chance = ground.chance.fork(`machine of ${process.name}`)
     const machine = WireMachine.make({ internet, name, process, nodeId, tampering: this.#tampering, chance, ground })
     const bootstrap = startsFrom(chance.fork("bootstrap"))
-    const options = { host, port, bootstrap, machine, maxValues: capacity }
-    const node = DhtNode.open(options, ground.ed25519.verify, () => ground.kernel.now)
+    if (!keepDisk) {
+      this.#oldest = new Map()
+      this.#items = this.#emptyStore()
+    }
+    const now = () => ground.kernel.now
+    const node = StorageNode.open({ host, port, bootstrap, machine }, this.#items, ground.ed25519.verify, now)
     this.#running = { process, node }
-    if (keepDisk) for (const [target, item] of this.#kept) node.client._values.set(target, item)
-    else this.#oldest = new Map()
-    this.#kept = []
     internet.globals.within(process, () => node.client.listen(port, host))
   }
 
@@ -103,26 +99,35 @@ export class WireNode {
     const { node, process } = this.#running
     process.kill()
     node.socket.close()
-    this.#kept = this.#items(node)
     this.#running = undefined
   }
 
   holdings(): ReadonlyArray<Holding> {
     if (this.#running === undefined) return []
-    return this.#items(this.#running.node).map(([target, { seq }]) => ({ node: this.name, target, seq }))
+    return Array.from(this.#items.entries(), ({ item, target }) => ({
+      node: this.name,
+      target,
+      seq: item.mutable?.seq
+    }))
   }
 
-  #items({ client }: DhtNode.Unbound): ReadonlyArray<readonly [string, Item]> {
-    return client._values.keys.flatMap((target) => {
-      const item = client._values.peek(target)
-      return item === undefined ? [] : [[target, item] as const]
+  #emptyStore(): ItemStore.ItemStore {
+    const { capacity, ground, lifetimeMs, nodeId } = this.#options
+    return ItemStore.make({
+      now: () => ground.kernel.now,
+      verify: ground.ed25519.verify,
+      ownId: nodeId,
+      itemsMax: capacity,
+      lifetimeMs,
+      // A scenario has one publisher, for whom all room is.
+      networkShare: 1
     })
   }
 
   readonly #tampering: Tampering = {
     onQuery: ({ method, target, transactionId }) => {
       if (this.behaviour !== "stale" || method !== "put") return undefined
-      if (this.#running?.node.client._values.peek(target) === undefined) return undefined
+      if (this.#running === undefined || this.#items.get(target) === undefined) return undefined
       return { r: { id: this.#options.nodeId }, t: latin1Bytes(transactionId), y: RESPONSE }
     },
     onReply: (root, asked) => {

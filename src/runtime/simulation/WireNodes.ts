@@ -3,9 +3,9 @@
  * sockets, for storage nodes and users alike (`MainlineDht`). The second network under the same
  * scenarios, against which the model is checked.
  *
- * It does what the library does, so: items are never forgotten by age (`forgetsAfter…` has no effect) and
- * past `capacity` the one that was not used for longest goes; announced peers do not outlive a restart,
- * and of a disk that is kept only the items do. The simulation runs within {@link around}.
+ * Items are held as our nodes hold them (`ItemStore`): each until its time is over, and past `capacity` one of
+ * whoever put most goes. Announced peers are the library's and do not outlive a restart: of a disk that is
+ * kept only the items do. The simulation runs within {@link around}.
  */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -44,6 +44,8 @@ export const PORT = 6881
 
 /** Nodes in a /24, from .1 on. */
 const NODES_PER_NET = 250
+
+const HOUR_MS = 3_600_000
 
 /** Virtual ms that a node may take to find its neighbours while the network is built, on a wire that loses nothing. */
 const JOIN_MAX_MS = 60_000
@@ -203,12 +205,19 @@ class WireNodes implements Nodes {
       port: PORT,
       nodeId: nodeId ?? chance.fork(`id of ${name}`).bytes(NODE_ID_BYTES),
       capacity: this.#options.capacity,
+      lifetimeMs: kind === "h" ? Infinity : this.#lifetimeOf(name),
       bootstrap: (chance) => this.#entrances(chance, {}, node)
     })
     node.behaviour = behaviour
     this.#nodes.set(name, node)
     node.start(false)
     return node
+  }
+
+  #lifetimeOf(name: string): number {
+    const { forgetsAfter2h, forgetsAfter24h } = this.#options
+    const share = this.#ground.chance.fork(`memory of ${name}`).fraction()
+    return share < forgetsAfter2h ? 2 * HOUR_MS : share < forgetsAfter2h + forgetsAfter24h ? 24 * HOUR_MS : Infinity
   }
 
   /** One after the other, as on a network that grew: each finds those that were there. */

@@ -25,6 +25,8 @@ export interface Home {
   readonly blacklist: string
   /** How far each publication has come, a file each. */
   readonly publications: string
+  /** What changes often and can be found out anew: a SQLite database. */
+  readonly state: string
   /** DHT nodes remembered from last time. */
   readonly nodes: string
 }
@@ -48,6 +50,7 @@ export const layer = (directory: string): Layer.Layer<Home, never, Path.Path> =>
         trust: path.join(root, "trust.json"),
         blacklist: path.join(root, "blacklist.json"),
         publications: path.join(root, "publications"),
+        state: path.join(root, "state.db"),
         nodes: path.join(root, "nodes.json")
       }
     })

@@ -139,11 +139,11 @@ export class DownloadPeers {
 
   /** One address, until it is given up. */
   #dialer(address: PeerAddress): Effect.Effect<void> {
-    const { peerId, settings, address: own } = this.#node
+    const { hasDhtNode: dht, peerId, settings, address: own } = this.#node
     const localAddress = own.host === "0.0.0.0" ? undefined : own.host
     const once = Effect.gen({ self: this }, function* () {
       if (!this.#isWelcome(address)) return
-      const peer = yield* dial({ address, localAddress, infohash: this.#infohash, peerId }).pipe(
+      const peer = yield* dial({ address, localAddress, infohash: this.#infohash, peerId, dht }).pipe(
         Effect.timeoutOrElse({
           duration: settings.handshakeTimeout,
           orElse: () => new HandshakeFailed({ peer: String(address), problem: "it does not answer" })

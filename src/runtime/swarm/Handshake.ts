@@ -1,6 +1,7 @@
 /**
  * The first 68 bytes on a peer connection (BEP 3): the protocol's name, eight reserved bytes whose
- * bit 20 from the right announces the extension protocol (BEP 10), the infohash and the peer's id.
+ * bit 20 from the right announces the extension protocol (BEP 10) and whose last bit a DHT node (BEP 5), the infohash
+ * and the peer's id.
  */
 import * as Option from "effect/Option"
 import * as Infohash from "../../protocol/core/Infohash.ts"
@@ -17,19 +18,26 @@ const PEER_ID_AT = INFOHASH_AT + Infohash.INFOHASH_BYTES
 const EXTENDED_AT = PROTOCOL.length + 5
 const EXTENDED_MASK = 0x10
 
+/** BEP 5 "BitTorrent Protocol Extension": the last reserved byte. */
+const DHT_AT = PROTOCOL.length + 7
+const DHT_MASK = 0x01
+
 export interface Handshake {
   readonly infohash: Infohash.Infohash
   /** 20 bytes. */
   readonly peerId: Uint8Array
   /** Whether the peer speaks the extension protocol (BEP 10). */
   readonly extended: boolean
+  /** Whether the peer has a DHT node (BEP 5). */
+  readonly dht: boolean
 }
 
-/** 68 bytes that announce the extension protocol and no other. */
-export const encode = (infohash: Infohash.Infohash, peerId: Uint8Array): Uint8Array => {
+/** 68 bytes that announce the extension protocol, a DHT node where there is one, and nothing else. */
+export const encode = (infohash: Infohash.Infohash, peerId: Uint8Array, dht = false): Uint8Array => {
   const bytes = new Uint8Array(HANDSHAKE_BYTES)
   bytes.set(PROTOCOL)
   bytes[EXTENDED_AT] = EXTENDED_MASK
+  if (dht) bytes[DHT_AT] = DHT_MASK
   bytes.set(infohash, INFOHASH_AT)
   bytes.set(peerId, PEER_ID_AT)
   return bytes
@@ -50,6 +58,7 @@ export const decode = (bytes: Uint8Array): Option.Option<Handshake> =>
         (infohash): Handshake => ({
           infohash,
           peerId: Uint8Array.prototype.slice.call(bytes, PEER_ID_AT),
-          extended: (bytes[EXTENDED_AT]! & EXTENDED_MASK) !== 0
+          extended: (bytes[EXTENDED_AT]! & EXTENDED_MASK) !== 0,
+          dht: (bytes[DHT_AT]! & DHT_MASK) !== 0
         })
       )

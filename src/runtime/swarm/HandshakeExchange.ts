@@ -86,16 +86,19 @@ export const dial = Effect.fnUntraced(function* (options: {
   readonly localAddress: string | undefined
   readonly infohash: Infohash.Infohash
   readonly peerId: Uint8Array
+  /** Whether we have a DHT node. */
+  readonly dht: boolean
 }) {
-  const { address, infohash, peerId } = options
+  const { address, dht, infohash, peerId } = options
   const socket = yield* connected(address, options.localAddress)
   return yield* Effect.gen(function* () {
-    socket.write(Handshake.encode(infohash, peerId))
+    socket.write(Handshake.encode(infohash, peerId, dht))
     const { handshake, rest } = yield* receive(socket, String(address))
     const refuse = (problem: string) => new HandshakeFailed({ peer: String(address), problem })
     if (!Infohash.equals(handshake.infohash, infohash)) return yield* refuse("it offers another torrent")
     if (Buffer.compare(handshake.peerId, peerId) === 0) return yield* refuse("it is this node itself")
     const { host, port } = address
-    return { socket, rest, host, port, incoming: false, extended: handshake.extended } satisfies OpenPeer
+    const { dht: hasDht, extended } = handshake
+    return { socket, rest, host, port, incoming: false, extended, dht: hasDht } satisfies OpenPeer
   }).pipe(Effect.onExit((exit) => Effect.sync(() => (exit._tag === "Success" ? undefined : socket.destroy()))))
 })

@@ -17,6 +17,8 @@ export interface OpenPeer {
   readonly incoming: boolean
   /** Whether the peer speaks the extension protocol (BEP 10). */
   readonly extended: boolean
+  /** Whether the peer has a DHT node (BEP 5). */
+  readonly dht: boolean
 }
 
 export class PeerConnection {
@@ -25,11 +27,16 @@ export class PeerConnection {
   readonly name: string
   /** Messages of the extension protocol (BEP 10). */
   onExtended: (id: number, payload: Uint8Array) => void = () => {}
+  /** The peer's DHT node listens on this UDP port (BEP 5). */
+  onPort: (port: number) => void = () => {}
+  /** The peer has begun to speak of pieces: by now it has our bitfield, which must be first. Runs once. */
+  onSettled: () => void = () => {}
   /** Time of the last message that was more than a keep-alive, or of the last bytes served, in ms. */
   lastActiveAt: number
   /** Whether the connection ended by the peer's fault. */
   faulted = false
   #closed = false
+  #settled = false
   readonly #guard = new PeerWireGuard()
   readonly #now: () => number
   readonly #onProblem: (problem: string) => void
@@ -119,7 +126,12 @@ export class PeerConnection {
 
   #receive(message: Message): void {
     if (this.#closed) return
+    if (message._tag !== "Extended" && !this.#settled) {
+      this.#settled = true
+      this.onSettled()
+    }
     if (message._tag === "Extended") this.onExtended(message.id, message.payload)
+    else if (message._tag === "Port") this.onPort(message.port)
     else this.wire.receive(message)
   }
 

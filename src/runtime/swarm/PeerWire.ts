@@ -154,6 +154,11 @@ export class PeerWire extends EventEmitter {
     this.#outlet.send(head(Id.bitfield, [], field.buffer.length), field.buffer)
   }
 
+  /** Where our DHT node listens (BEP 5). */
+  port(port: number): void {
+    this.#outlet.send(head(Id.port, [], 2), Uint8Array.of(port >> 8, port & 0xff))
+  }
+
   extended(id: number, payload: Uint8Array): void {
     this.#outlet.send(head(Id.extended, [], 1 + payload.length), Uint8Array.of(id), payload)
   }
@@ -246,6 +251,7 @@ export class PeerWire extends EventEmitter {
         return this.#uploads.cancel(message)
       case "Piece":
         return this.#onPiece(message.index, message.offset, message.block)
+      case "Port":
       case "Extended":
         return
     }

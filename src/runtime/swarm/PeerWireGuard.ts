@@ -1,5 +1,5 @@
 /**
- * Reads the messages of a peer (BEP 3, 10) from a stream of bytes and believes nothing: every
+ * Reads the messages of a peer (BEP 3, 5, 10) from a stream of bytes and believes nothing: every
  * length is checked before a byte is buffered for it, every index against the torrent. It is pure
  * and incremental; how the bytes were cut into chunks never changes what comes out.
  *
@@ -30,6 +30,8 @@ export type Message =
   | { readonly _tag: "Bitfield"; readonly bytes: Uint8Array }
   | { readonly _tag: "Request" | "Cancel"; readonly index: number; readonly offset: number; readonly length: number }
   | { readonly _tag: "Piece"; readonly index: number; readonly offset: number; readonly block: Uint8Array }
+  /** UDP port of the peer's DHT node (BEP 5). */
+  | { readonly _tag: "Port"; readonly port: number }
   | { readonly _tag: "Extended"; readonly id: number; readonly payload: Uint8Array }
 
 export type Problem =
@@ -134,8 +136,7 @@ export class PeerWireGuard {
     }
     const bodyLength = length - 1
     const limits = bodyLimits(this.#header[4]!)
-    if (limits === undefined || this.#header[4] === Id.port) {
-      if (limits !== undefined && bodyLength !== limits[0]) this.#problem = "message of a wrong length"
+    if (limits === undefined) {
       this.#skip = bodyLength
       this.#headerFilled = 0
       return at
@@ -191,6 +192,8 @@ export class PeerWireGuard {
         const problem = this.#problemOfBlock(index, offset, body.length - 8)
         return problem === undefined ? { _tag: "Piece", index, offset, block: body.subarray(8) } : this.#fail(problem)
       }
+      case Id.port:
+        return { _tag: "Port", port: (body[0]! << 8) | body[1]! }
       case Id.extended:
         return { _tag: "Extended", id: body[0]!, payload: body.subarray(1) }
       default: {

@@ -16,6 +16,7 @@ import { createServer, type Server, type Socket } from "node:net"
 import * as Infohash from "../../protocol/core/Infohash.ts"
 import * as PeerAddress from "../../protocol/core/PeerAddress.ts"
 import { Dht } from "../../protocol/dht/Dht.ts"
+import { NodeOffers } from "../dht/entry/NodeOffers.ts"
 import { ListenFailed, SwarmError } from "../../protocol/swarm/SwarmError.ts"
 import * as Handshake from "./Handshake.ts"
 import * as HandshakeExchange from "./HandshakeExchange.ts"
@@ -42,6 +43,8 @@ export interface SwarmNode {
   /** 20 bytes, drawn anew for every node: by it a node knows that it has dialled itself. */
   readonly peerId: Uint8Array
   readonly dht: Dht["Service"]
+  /** Whether peers are told of a DHT node of ours (BEP 5), and theirs are of use. */
+  readonly hasDhtNode: boolean
   /** In ms. */
   readonly now: () => number
   /** Takes a connection on. It is closed with the node, or when it has been silent for long. */
@@ -86,11 +89,23 @@ const addressOf = (server: Server, settings: Settings): Effect.Effect<PeerAddres
   })
 }
 
+/** Tells the DHT of the peer's node, and the peer of ours. */
+const exchangePorts = (connection: PeerConnection, offers: NodeOffers): void => {
+  connection.onPort = (port) => {
+    if (port > 0) offers.offer(`${connection.peer.host}:${port}`)
+  }
+  connection.onSettled = () => {
+    const port = connection.peer.dht ? offers.port() : undefined
+    if (port !== undefined) connection.wire.port(port)
+  }
+}
+
 /** Opens the listener and keeps it, and every connection, until the scope closes. */
 export const make = Effect.fnUntraced(function* (
   settings: Settings
 ): Effect.fn.Return<SwarmNode, SwarmError, Dht | Scope.Scope> {
   const dht = yield* Dht
+  const offers = yield* NodeOffers
   const clock = yield* Clock.Clock
   const context = yield* Effect.context<never>()
   const peerId = yield* makePeerId
@@ -105,6 +120,7 @@ export const make = Effect.fnUntraced(function* (
   const adopt = (peer: OpenPeer): PeerConnection => {
     const connection = new PeerConnection(peer, { now, onProblem: countProblem })
     connections.add(connection)
+    if (offers !== undefined) exchangePorts(connection, offers)
     connection.onClosed(() => connections.delete(connection))
     return connection
   }
@@ -128,8 +144,9 @@ export const make = Effect.fnUntraced(function* (
     const candidates = acceptors.get(Infohash.toHex(handshake.infohash)) ?? []
     const acceptor = candidates.find((candidate) => candidate.mayAccept(host))
     if (acceptor === undefined) return yield* refuse("it asks for a torrent that is not served")
-    socket.write(Handshake.encode(handshake.infohash, peerId))
-    acceptor.accept({ socket, rest, host, port, incoming: true, extended: handshake.extended })
+    socket.write(Handshake.encode(handshake.infohash, peerId, offers !== undefined))
+    const { dht: hasDht, extended } = handshake
+    acceptor.accept({ socket, rest, host, port, incoming: true, extended, dht: hasDht })
   })
 
   const onSocket = (socket: Socket) => {
@@ -178,6 +195,7 @@ export const make = Effect.fnUntraced(function* (
     address,
     peerId,
     dht,
+    hasDhtNode: offers !== undefined,
     now,
     adopt,
     register: (infohash, acceptor) => {

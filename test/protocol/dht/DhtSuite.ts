@@ -9,7 +9,7 @@ import { sha1, sha256 } from "../../../src/protocol/core/Digest.ts"
 import type { Ed25519 } from "../../../src/protocol/core/Ed25519.ts"
 import type { Infohash } from "../../../src/protocol/core/Infohash.ts"
 import * as KeyPair from "../../../src/protocol/core/KeyPair.ts"
-import type { Dht } from "../../../src/protocol/dht/Dht.ts"
+import type { Answer, Dht, Holders, PutReceipt } from "../../../src/protocol/dht/Dht.ts"
 import * as KeyString from "../../../src/protocol/dht/KeyString.ts"
 import * as Record from "../../../src/protocol/dht/Record.ts"
 
@@ -37,6 +37,24 @@ const tagOf = <A, E extends { readonly reason: { readonly _tag: string } }, R>(e
 const expectHolders = (responders: ReadonlyArray<string>, acks: number) => {
   assert.isAtLeast(responders.length, Math.max(1, acks - 1))
   assert.strictEqual(new Set(responders).size, responders.length)
+}
+
+/** Of a network where nobody refuses and nobody is silent. */
+const expectReceipt = ({ acks, asked, networks, refused, silent, stored }: PutReceipt) => {
+  assert.isAtLeast(acks, 1)
+  assert.strictEqual(stored.length, acks)
+  assert.strictEqual(new Set(stored).size, acks)
+  assert.isAtLeast(asked, acks)
+  assert.isAtLeast(networks, 1)
+  assert.isAtMost(networks, acks)
+  assert.deepStrictEqual([...refused, ...silent], [])
+}
+
+/** Whoever says how many were asked says how many of them answered. */
+const expectCounts = ({ answered, asked }: Pick<Answer<unknown>, "answered" | "asked"> | Holders) => {
+  if (asked === undefined || answered === undefined) return assert.strictEqual(asked, answered)
+  assert.isAtLeast(answered, 1)
+  assert.isAtLeast(asked, answered)
 }
 
 /** `run` takes each test to where its network lives, for one that has a time of its own. */
@@ -262,6 +280,100 @@ export const suite = (
         yield* second.announcePeer(infohash, 7002)
         const peers = (yield* reader.findPeers(infohash)).map(({ port }) => port)
         assert.deepStrictEqual(peers.toSorted(), [7001, 7002])
+      }))
+
+    test("says in a receipt who stored it, of how many", (hosts) =>
+      Effect.gen(function* () {
+        const [writer, holder] = [yield* hosts.join, yield* hosts.join]
+        const pair = yield* keyPair("receipt")
+        const salt = saltOf("receipt")
+        expectReceipt(yield* writer.put(Record.sign(pair, { salt, seq: 1, value: text("1") })))
+        expectReceipt(yield* writer.put(Record.sign(pair, { salt, seq: 2, value: text("2") }), { cas: 1 }))
+        expectReceipt(yield* writer.putImmutable(text(unique("receipt"))))
+        // Those that hold it count as those that stored it, also where another host put it.
+        expectReceipt(yield* holder.put(Record.sign(pair, { salt, seq: 2, value: text("2") })))
+      }))
+
+    test("stores on all that it finds where more acknowledgements are wanted than there are nodes", (hosts) =>
+      Effect.gen(function* () {
+        const writer = yield* hosts.join
+        const pair = yield* keyPair("wanted")
+        const record = (seq: number) => Record.sign(pair, { salt: saltOf(`wanted ${seq}`), seq, value: text("wanted") })
+        const few = yield* writer.put(record(1), { minAcks: 1 })
+        const many = yield* writer.put(record(2), { minAcks: 1_000 })
+        expectReceipt(few)
+        expectReceipt(many)
+        assert.isAtLeast(many.acks, Math.min(few.acks, 8))
+        expectReceipt(yield* writer.putImmutable(text(unique("wanted")), { minAcks: 1_000 }))
+      }))
+
+    test("says which version each holder has", (hosts) =>
+      Effect.gen(function* () {
+        const [writer, reader] = [yield* hosts.join, yield* hosts.join]
+        const pair = yield* keyPair("holders")
+        const salt = saltOf("holders")
+        const nobody = yield* reader.holders(pair.publicKey, salt)
+        assert.deepStrictEqual(nobody.holders, [])
+        for (const seq of [3, 7]) {
+          const { acks } = yield* writer.put(Record.sign(pair, { salt, seq, value: text(`version ${seq}`) }))
+          const found = yield* reader.holders(pair.publicKey, salt)
+          expectCounts(found)
+          assert.deepStrictEqual([...new Set(found.holders.map((holder) => holder.seq))], [seq])
+          expectHolders(
+            found.holders.map(({ node }) => node),
+            acks
+          )
+        }
+      }))
+
+    test("says who holds an immutable item, which has the number 0", (hosts) =>
+      Effect.gen(function* () {
+        const [writer, reader] = [yield* hosts.join, yield* hosts.join]
+        const value = text(unique("held"))
+        assert.deepStrictEqual((yield* reader.holdersImmutable(Record.immutableTargetOf(value))).holders, [])
+        const { acks, target } = yield* writer.putImmutable(value)
+        const found = yield* reader.holdersImmutable(target)
+        expectCounts(found)
+        assert.deepStrictEqual([...new Set(found.holders.map(({ seq }) => seq))], [0])
+        expectHolders(
+          found.holders.map(({ node }) => node),
+          acks
+        )
+      }))
+
+    test("finds the same with a time limit, and when few that agree are enough", (hosts) =>
+      Effect.gen(function* () {
+        const [writer, reader] = [yield* hosts.join, yield* hosts.join]
+        const pair = yield* keyPair("options")
+        const record = Record.sign(pair, { salt: saltOf("options"), seq: 4, value: text("options") })
+        yield* writer.put(record)
+        const { target } = yield* writer.putImmutable(text("options"))
+        for (const options of [{ timeout: "1 minute" }, { enough: 1 }, { enough: 3, timeout: "1 minute" }] as const) {
+          const found = yield* reader.lookup(pair.publicKey, record.salt, options)
+          assert.strictEqual(Option.getOrThrow(found.value).seq, 4)
+          assert.isAtLeast(found.responders.length, 1)
+          expectCounts(found)
+          const item = yield* reader.lookupImmutable(target, options)
+          assert.strictEqual(Hex.encode(Option.getOrThrow(item.value)), Hex.encode(text("options")))
+          expectCounts(item)
+        }
+        expectCounts(yield* reader.lookup(pair.publicKey, saltOf("nothing")))
+      }))
+
+    test("gives what it heard a moment ago only to those whom that will do", (hosts) =>
+      Effect.gen(function* () {
+        const [writer, reader] = [yield* hosts.join, yield* hosts.join]
+        const pair = yield* keyPair("fresh")
+        const salt = saltOf("fresh")
+        const get = (options?: Parameters<Dht["Service"]["get"]>[2]) =>
+          Effect.map(reader.get(pair.publicKey, salt, options), (found) => Option.getOrThrow(found).seq)
+        yield* writer.put(Record.sign(pair, { salt, seq: 1, value: text("old") }))
+        assert.strictEqual(yield* get({ freshness: "1 minute" }), 1)
+        yield* writer.put(Record.sign(pair, { salt, seq: 2, value: text("new") }))
+        assert.include([1, 2], yield* get({ freshness: "1 minute" }))
+        assert.strictEqual(yield* get(), 2)
+        assert.strictEqual(yield* get({ freshness: 0 }), 2)
+        assert.strictEqual(yield* get({ freshness: "1 minute" }), 2)
       }))
 
     test("keeps concurrent puts apart", (hosts) =>

@@ -25,14 +25,21 @@ const conflict = new DhtError({ reason: new CasConflict({ target: "t", expectedS
 const noNodes = new DhtError({ reason: new NoNodes({ bootstrap: [] }) })
 
 /** A network of `nodes` nodes that answers each put as listed, the last answer again and again; and the times of the puts. */
-const network = (nodes: number, ...answers: ReadonlyArray<number | DhtError>) => {
+const network = (nodes: number, ...answers: ReadonlyArray<number | DhtError>) => networkOf(Infinity, nodes, answers)
+
+/** As {@link network}, its nodes being of so many address prefixes. */
+const networkOf = (networks: number, nodes: number, answers: ReadonlyArray<number | DhtError>, overlap = 0) => {
   const times: Array<number> = []
   const layer = Layer.mock(Dht)({
     nodeCount: Effect.succeed(nodes),
     putImmutable: Effect.fnUntraced(function* () {
       const answer = answers[Math.min(times.length, answers.length - 1)]!
       times.push(yield* Clock.currentTimeMillis)
-      return typeof answer === "number" ? { target, acks: answer } : yield* Effect.fail(answer)
+      if (typeof answer !== "number") return yield* Effect.fail(answer)
+      const first = times.length * overlap
+      const hostOf = (i: number) => (networks === Infinity ? `10.0.0.${i}` : `${20 + (i % networks)}.1.${i}.9`)
+      const stored = Array.from({ length: answer }, (_, i) => `${hostOf(first + i + 1)}:6881`)
+      return { target, acks: answer, networks: Math.min(answer, networks), asked: 20, stored, refused: [], silent: [] }
     })
   })
   return { layer, times }
@@ -53,6 +60,20 @@ const publish = ({ layer }: ReturnType<typeof network>, limit: Duration.Input = 
   })
 
 describe("Quorum", () => {
+  it.effect("counts who took it in an earlier try and is silent in the next", () =>
+    Effect.gen(function* () {
+      assert.strictEqual(yield* publish(networkOf(Infinity, 20, [5], 4)), 9)
+      assert.strictEqual(yield* publish(networkOf(Infinity, 20, [5], 0)), "TooFewAcks")
+    })
+  )
+
+  it.effect("does not count nodes of one or two networks, which may have one owner", () =>
+    Effect.gen(function* () {
+      assert.strictEqual(yield* publish(networkOf(2, 20, [12])), "TooFewNetworks")
+      assert.strictEqual(yield* publish(networkOf(3, 20, [12])), 12)
+    })
+  )
+
   it.effect("asks once where enough nodes acknowledge", () =>
     Effect.gen(function* () {
       const enough = network(20, 8)

@@ -36,7 +36,8 @@ export const make = (initial: ReadonlyArray<Uint8Array> = []): TreeNetwork => {
       putImmutable: (value) =>
         Effect.sync(() => {
           hold([value])
-          return { target: Record.immutableTargetOf(value), acks: 1 }
+          const target = Record.immutableTargetOf(value)
+          return { target, acks: 1, networks: 1, asked: 1, stored: ["10.0.0.1:6881"], refused: [], silent: [] }
         }),
       nodeCount: Effect.succeed(1)
     }),

@@ -59,6 +59,30 @@ describe("NameIndex.join and mend", () => {
       assert.deepStrictEqual(seqsOf(network), [20])
     }))
 
+  test("joins two records that stand under one number, in one above them", (network) =>
+    Effect.gen(function* () {
+      const publisher = yield* Fixtures.join(network)
+      const [stranger, own] = [claimOf("a"), claimOf("b")]
+      const { value } = yield* publish(network, [stranger], 3)
+      const [item] = network.items.values()
+      const rival = { ...item!, value } as Record.Record
+      network.items.clear()
+      yield* publish(network, [own], 3)
+      /** As where some nodes hold the one and some the other: no holder of either takes the other. */
+      const contested = Effect.updateService(Dht, (dht) =>
+        Dht.of({
+          ...dht,
+          lookup: (...args) =>
+            Effect.map(dht.lookup(...args), (answer) =>
+              Option.exists(answer.value, ({ seq }) => seq === 3) ? { ...answer, rivals: [rival] } : answer
+            )
+        })
+      )
+      yield* publisher(contested(join(own)))
+      assert.deepStrictEqual(seqsOf(network), [4])
+      assert.deepStrictEqual(yield* seenByNewcomer(network), publishers([stranger, own]))
+    }))
+
   test("replaces a publisher's claim by its newer one, and not by an older one", (network) =>
     Effect.gen(function* () {
       const publisher = yield* Fixtures.join(network)

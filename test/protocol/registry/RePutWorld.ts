@@ -6,13 +6,14 @@
 import * as Bytes from "effect/Bytes"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Hex from "effect/encoding/Hex"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Random from "effect/Random"
 import * as Stream from "effect/Stream"
 import { TestClock } from "effect/testing"
-import { Dht } from "../../../src/protocol/dht/Dht.ts"
+import { Dht, type Holders, type PutReceipt } from "../../../src/protocol/dht/Dht.ts"
 import { DhtError, StaleSeq } from "../../../src/protocol/dht/DhtError.ts"
 import * as KeyString from "../../../src/protocol/dht/KeyString.ts"
 import * as Record from "../../../src/protocol/dht/Record.ts"
@@ -78,6 +79,8 @@ const chance = (seed: number) => {
   }
 }
 
+const nameOf = ({ id }: Node): string => `10.0.${id % 256}.1:${(id >>> 8) % 65_536}`
+
 export interface World {
   readonly dht: Dht["Service"]
   /** When each item was put, in ms, by target (hex). */
@@ -131,7 +134,7 @@ export const make = (churn: Churn): World => {
   const found = (target: string, now: number) =>
     closest(target, ASKED, now).flatMap((node) => {
       const value = held(node, target, now)
-      return value === undefined ? [] : [{ node: `10.0.0.1:${node.id % 65_536}`, value }]
+      return value === undefined ? [] : [{ node: nameOf(node), value }]
     })
   const store = (target: string, value: Stored, now: number) => {
     if (now > (lastsUntil.get(target) ?? now)) gaps.add(target)
@@ -140,8 +143,26 @@ export const make = (churn: Churn): World => {
     const until = takers.map(({ leavesAt, memoryMs }) => Math.min(leavesAt, now + memoryMs))
     lastsUntil.set(target, Math.max(...until))
     puts.set(target, [...(puts.get(target) ?? []), now])
-    return takers.length
+    return takers.map(nameOf)
   }
+  const receipt = (target: Record.Target, takers: ReadonlyArray<string>): PutReceipt => ({
+    target,
+    acks: takers.length,
+    networks: takers.length,
+    asked: takers.length,
+    stored: churn.tells ? takers : [],
+    refused: [],
+    silent: []
+  })
+  /** A layer that tells nobody's name asked nobody whom it could count. */
+  const holders = (all: ReturnType<typeof found>): Holders =>
+    churn.tells
+      ? {
+          holders: all.map(({ node, value }) => ({ node, seq: seqOf(value) })),
+          asked: ASKED,
+          answered: ASKED
+        }
+      : { holders: [], asked: 0, answered: 0 }
   const seqOf = (value: Stored) => ("record" in value ? value.record.seq : 0)
 
   const lookup: Dht["Service"]["lookup"] = (publicKey, salt) =>
@@ -188,14 +209,24 @@ export const make = (churn: Churn): World => {
         if (isStale) {
           return yield* new DhtError({ reason: new StaleSeq({ target: key, seq: record.seq }) })
         }
-        return { target, acks: store(key, { record }, now) }
+        return receipt(target, store(key, { record }, now))
       }),
+      holders: (publicKey, salt) =>
+        Effect.map(Clock.currentTimeMillis, (now) => {
+          world.looks += 1
+          return holders(found(Hex.encode(Record.targetOf(publicKey, salt)), now))
+        }),
       lookupImmutable,
+      holdersImmutable: (target) =>
+        Effect.map(Clock.currentTimeMillis, (now) => {
+          world.looks += 1
+          return holders(found(Hex.encode(target), now))
+        }),
       getImmutable: (target) => Effect.map(lookupImmutable(target), ({ value }) => value),
       putImmutable: (page) =>
         Effect.map(Clock.currentTimeMillis, (now) => {
           const target = Record.immutableTargetOf(page)
-          return { target, acks: store(Hex.encode(target), { page }, now) }
+          return receipt(target, store(Hex.encode(target), { page }, now))
         }),
       announcePeer: () => Effect.succeed(0),
       findPeers: () => Effect.succeed([]),
@@ -238,10 +269,12 @@ export const started = Effect.fnUntraced(function* (changes?: Partial<RePutSched
   yield* Effect.forkChild(Stream.runForEach(rePut.events, (event) => Effect.sync(() => events.push(event))))
   // The stream has to be subscribed before the loop begins.
   yield* TestClock.adjust(0)
-  yield* Effect.forkChild(rePut.run)
+  const running = yield* Effect.forkChild(rePut.run)
   return {
     events,
     rePut,
+    /** As a process that is asked to end. */
+    stop: Fiber.interrupt(running),
     /** Events of these kinds. */
     of: <Tag extends RePutEvent["_tag"]>(...tags: ReadonlyArray<Tag>) =>
       events.filter((event): event is Extract<RePutEvent, { readonly _tag: Tag }> =>

@@ -135,16 +135,6 @@ describe("GuardedSocket", () => {
   })
 
   describe("queries", () => {
-    it("answers a bad signature with error 206, and asks about it once", async () => {
-      let checks = 0
-      const node = await startNode({ verify: (...args) => (checks++, verify(...args)) })
-      const peer = await stranger(node)
-      const put = mutablePut(await peer.token())
-      assert.strictEqual(codeOf(await peer.ask("put", { ...put, seq: 2 })), ErrorCode.invalidSignature)
-      assert.strictEqual(checks, 1)
-      assert.strictEqual(node.count("invalid-signature"), 1)
-    })
-
     it("looks at no signature before the token is found good", async () => {
       let checks = 0
       const node = await startNode({ verify: (...args) => (checks++, verify(...args)) })
@@ -167,24 +157,25 @@ describe("GuardedSocket", () => {
     })
 
     it("takes a verifier that throws for one that refuses", async () => {
-      const node = await startNode({
+      const defects: Array<unknown> = []
+      const socket = bare({
         verify: () => {
           throw new Error("no such curve")
-        }
+        },
+        onDefect: (defect) => defects.push(defect)
       })
-      const peer = await stranger(node)
-      assert.strictEqual(codeOf(await peer.ask("put", mutablePut(await peer.token()))), ErrorCode.invalidSignature)
-      assert.lengthOf(node.defects, 1)
+      assert.isFalse(socket.verify(new Uint8Array(64), text("message"), publisher.publicKey))
+      assert.strictEqual(String(defects[0]), "Error: no such curve")
     })
 
-    it("adds a sender to the routing table under its first node id only", async () => {
+    it("adds nobody to the routing table of whom it has no more than a query", async () => {
       const node = await startNode()
       const peer = await stranger(node)
       const ids = Array.from({ length: 30 }, (_, i) => new Uint8Array(20).fill(i + 1))
       const replies = await peer.exchange(...ids.map((id) => ping(id)))
       assert.lengthOf(replies, ids.length)
-      assert.strictEqual(node.dht.nodes.count(), 1)
-      assert.strictEqual(node.count("second-identity"), ids.length - 1)
+      assert.strictEqual(node.dht.nodes.count(), 0)
+      assert.strictEqual(node.count("second-identity"), 0)
     })
 
     it("answers read-only nodes and keeps them out of the routing table", async () => {
@@ -219,6 +210,49 @@ describe("GuardedSocket", () => {
       assert.lengthOf(await peer.exchange(ping(), ping()), 2)
     })
 
+    describe("from a node that it asks", () => {
+      const burst = 10
+
+      /** A node that has asked `peer` something, the transaction id, and who tells when all of before has been read. */
+      const asking = async () => {
+        const node = await startNode({ now: () => 0, limits: { senderRate: 1, senderBurst: burst } })
+        const [peer, honest] = [await stranger(node), await stranger(node)]
+        const t = asBytes((await pinged(node, peer))["t"])
+        return { node, peer, honest, t }
+      }
+
+      it("read no more than the limit, even of what looks like the answer", async () => {
+        const { honest, node, peer, t } = await asking()
+        for (let i = 0; i < burst * 10; i++) peer.send(loose({ r: { id: STRANGER_ID }, t, y: text("?") }))
+        await honest.exchange()
+        assert.strictEqual(node.count("bad-type"), burst)
+        assert.strictEqual(node.count("rate-limited-sender"), burst * 9)
+      })
+
+      it("read no more than the limit of answers to what was not asked", async () => {
+        const { honest, node, peer, t } = await asking()
+        const other = t.map((byte) => byte ^ 1)
+        for (let i = 0; i < burst * 10; i++) peer.send(loose({ ...pong, t: other }))
+        await honest.exchange()
+        assert.strictEqual(node.count("unsolicited-reply"), burst)
+        assert.strictEqual(node.count("rate-limited-sender"), burst * 9)
+      })
+
+      it("keep out the answer not even when somebody in its name has used up the limit", async () => {
+        const { honest, node, peer, t } = await asking()
+        const guesses = Array.from({ length: 256 }, (_, i) => Uint8Array.of(i, ...t.subarray(1))).filter(
+          ([first]) => first !== t[0]
+        )
+        for (const guess of guesses) peer.send(loose({ ...pong, t: guess }))
+        await honest.exchange()
+        assert.strictEqual(node.count("rate-limited-sender"), guesses.length - burst)
+        const isAdded = added(node.dht)
+        peer.send(loose({ ...pong, t }))
+        await isAdded
+        assert.strictEqual(node.count("accepted-reply"), 1)
+      })
+    })
+
     it("limits all senders together, and keeps its own lookups going meanwhile", async () => {
       const node = await startNode({ now: () => 0, limits: { totalRate: 1, totalBurst: 8 } })
       const peers = await Promise.all([stranger(node), stranger(node), stranger(node)])
@@ -229,22 +263,6 @@ describe("GuardedSocket", () => {
       peer.send(loose({ ...pong, r: { id: TARGET }, t: asBytes(query["t"]) }))
       await isAdded
       assert.strictEqual(node.count("rate-limited-total"), 22)
-    })
-  })
-
-  describe("storage", () => {
-    it("stays within its caps under a flood of puts and announces", async () => {
-      const cap = 30
-      const node = await startNode({}, { maxValues: cap, maxPeers: cap })
-      const peer = await stranger(node)
-      const token = await peer.token()
-      for (let i = 1; i <= cap * 4; i++) {
-        await peer.ask("put", { token, v: text(`junk ${i}`) })
-        await peer.ask("announce_peer", { info_hash: TARGET, port: i, token })
-      }
-      assert.lengthOf(Object.keys(node.dht.toJSON().values), cap)
-      // The library keeps one generation of stale peers beside the fresh ones.
-      assert.isAtMost(node.state().peers, cap * 2 + 1)
     })
   })
 

@@ -63,6 +63,35 @@ describe("KrpcGuard", () => {
       }
     })
 
+    it("tolerates what other BEPs add: 32 want, 33 scrape, 43 ro, 5 version", () => {
+      for (const want of [[text("n4"), text("n6")], text("n6"), 5, { n4: 1 }]) {
+        assert.deepEqual(Object.keys(argumentsOf(query("find_node", { target: TARGET, want }))), ["id", "target"])
+      }
+      assert.strictEqual(wordOf(inspect(query("get_peers", { info_hash: TARGET, scrape: 1, noseed: [] }))), "Query")
+      assert.strictEqual(wordOf(inspect(query("ping", {}, { ro: text("x"), v: 7 }))), "Query")
+    })
+
+    it("answers methods that it does not have with error 204, BEP 51 among them", () => {
+      const names = ["sample_infohashes", "vote", "", "PING", "ping ", "get\0", "x".repeat(3_000)]
+      for (const q of names) {
+        const verdict = inspect(query(q, { target: TARGET }))
+        assert(verdict._tag === "Answer")
+        assert.strictEqual(codeOf(read(verdict.reply)), ErrorCode.methodUnknown)
+      }
+    })
+
+    it("hears of nobody as a node who says that it answers nothing (BEP 43)", () => {
+      for (const [ro, unlisted] of [
+        [0, false],
+        [1, true],
+        [text("1"), true]
+      ] as const) {
+        const verdict = inspect(query("ping", {}, { ro }))
+        assert(verdict._tag === "Accept" && verdict.message._tag === "Query")
+        assert.strictEqual(verdict.message.unlisted, unlisted)
+      }
+    })
+
     it("keeps a transaction id of any usual length as it is", () => {
       for (const length of [1, 2, 4, 8, 20, 32]) {
         const t = new Uint8Array(length).fill(7)
@@ -215,6 +244,40 @@ describe("KrpcGuard", () => {
       const values = local.map((host) => Uint8Array.from([...host, 1, 1]))
       assert.notProperty(returned({ values }, PUBLIC_HOST), "values")
       assert.property(returned({ values }, "127.0.0.1"), "values")
+    })
+
+    describe("read the address that they say is ours (BEP 42)", () => {
+      const heard = (ip: Loose, from?: string) => {
+        const verdict = inspect(response({}, { ip }), from)
+        assert(verdict._tag === "Accept" && verdict.message._tag === "Response")
+        return [verdict.message.externalAddress, verdict.ignored] as const
+      }
+      const at = (...bytes: ReadonlyArray<number>) => Uint8Array.from(bytes)
+
+      it("from six bytes, of which the library sees nothing", () => {
+        assert.deepEqual(heard(at(8, 8, 4, 4, 26, 225)), [{ host: "8.8.4.4", port: 6881 }, []])
+        assert.notProperty(handedOn(response({}, { ip: at(8, 8, 4, 4, 26, 225) })), "ip")
+      })
+
+      it("and ignore one of IPv6, and count whatever else is there", () => {
+        assert.deepEqual(heard(new Uint8Array(18).fill(1)), [undefined, []])
+        const odd = [new Uint8Array(0), text("abc"), new Uint8Array(5), new Uint8Array(7), 5, [], { a: 1 }]
+        for (const ip of odd) assert.deepEqual(heard(ip), [undefined, ["ignored-ip"]])
+      })
+
+      it("but no address that nobody has, nor a local one from the Internet", () => {
+        for (const ip of [at(0, 1, 1, 1, 1, 1), at(239, 1, 1, 1, 1, 1), at(8, 8, 4, 4, 0, 0)]) {
+          assert.deepEqual(heard(ip), [undefined, ["ignored-ip"]])
+        }
+        assert.deepEqual(heard(at(192, 168, 1, 1, 0, 1), PUBLIC_HOST), [undefined, ["ignored-ip"]])
+        assert.deepEqual(heard(at(192, 168, 1, 1, 0, 1), "192.168.1.2"), [{ host: "192.168.1.1", port: 1 }, []])
+      })
+    })
+
+    it("ignore nodes of IPv6 (BEP 32)", () => {
+      for (const nodes6 of [new Uint8Array(38), new Uint8Array(5), 5, []]) {
+        assert.deepEqual({ ...returned({ nodes6, token: text("t") }) }, { id: ID, token: text("t") })
+      }
     })
 
     it("makes a generic error of any odd one, and never hands on a response inside an error", () => {

@@ -11,6 +11,8 @@ import DHT, { type Item, type Options as DhtOptions } from "bittorrent-dht"
 import * as Bencode from "../../../src/protocol/core/Bencode.ts"
 import { hasStrictForm } from "../../../src/protocol/core/Ed25519.ts"
 import * as GuardedSocket from "../../../src/runtime/dht/GuardedSocket.ts"
+import * as ItemServer from "../../../src/runtime/dht/items/ItemServer.ts"
+import * as ItemStore from "../../../src/runtime/dht/items/ItemStore.ts"
 
 export const LOOPBACK = "127.0.0.1"
 
@@ -127,6 +129,26 @@ export const startNode = async (
     }),
     close: () => new Promise((resolve) => dht.destroy(resolve))
   }
+}
+
+/** The same, with our own store of items in place of the library's. */
+export const startStorageNode = async (): Promise<LiveNode> => {
+  const nodeId = Crypto.randomBytes(20)
+  const now = () => performance.now()
+  const items = ItemStore.make({ now, verify, ownId: nodeId })
+  let node: LiveNode | undefined
+  const server = ItemServer.make({
+    store: items,
+    verify,
+    now,
+    randomBytes: Crypto.randomBytes,
+    ownId: () => nodeId,
+    closest: (_target, count) => node?.dht.nodes.toArray().slice(0, count) ?? []
+  })
+  const started = await startNode({ serve: server.serve }, { nodeId })
+  node = started
+  const values = () => Object.fromEntries([...items.entries()].map(({ item, target }) => [target, item]))
+  return { ...started, state: () => ({ ...started.state(), values: values() }) }
 }
 
 /** An id for strangers that is in no vector. */

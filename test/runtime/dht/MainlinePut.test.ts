@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import DHT from "bittorrent-dht"
+import * as Bencode from "../../../src/protocol/core/Bencode.ts"
 import { sha256 } from "../../../src/protocol/core/Digest.ts"
 import * as KeyPair from "../../../src/protocol/core/KeyPair.ts"
 import { Dht } from "../../../src/protocol/dht/Dht.ts"
@@ -15,12 +16,10 @@ import * as KeyString from "../../../src/protocol/dht/KeyString.ts"
 import * as Quorum from "../../../src/protocol/dht/Quorum.ts"
 import * as Record from "../../../src/protocol/dht/Record.ts"
 import { layer as ed25519 } from "../../../src/runtime/crypto/NodeEd25519.ts"
-import * as DhtNode from "../../../src/runtime/dht/DhtNode.ts"
 import * as MainlineDht from "../../../src/runtime/dht/MainlineDht.ts"
-import * as NodeSearch from "../../../src/runtime/dht/NodeSearch.ts"
-import * as PutRound from "../../../src/runtime/dht/PutRound.ts"
 import * as Testnet from "../../../src/runtime/dht/Testnet.ts"
 import { asBytes, LOOPBACK, Stranger, verify } from "./LiveNode.ts"
+import * as RawNode from "./RawNode.ts"
 
 const text = (value: string) => new TextEncoder().encode(value)
 const salt = KeyString.saltOf("anything")
@@ -50,20 +49,6 @@ const bare = Effect.fnUntraced(function* (count: number) {
   const nodes: Array<string> = []
   for (let i = 0; i < count; i++) nodes.push(`${LOOPBACK}:${(yield* bareNode(nodes.slice(0, 3))).address().port}`)
   return nodes.slice(0, 3)
-})
-
-/** Puts a record on the `count` closest nodes alone, past every check. */
-const putOn = Effect.fnUntraced(function* (bootstrap: ReadonlyArray<string>, record: Record.Record, count: number) {
-  const node = yield* DhtNode.make({ host: LOOPBACK, port: 0, bootstrap, readOnly: true })
-  const { closest } = yield* NodeSearch.search(node, Record.targetOf(record.publicKey, record.salt))
-  const { stored } = yield* PutRound.put(node.rpc, closest.slice(0, count), {
-    k: Buffer.from(record.publicKey),
-    salt: Buffer.from(record.salt),
-    seq: record.seq,
-    sig: Buffer.from(record.signature),
-    v: Buffer.from(record.value)
-  })
-  return stored
 })
 
 const test = (
@@ -118,7 +103,7 @@ describe("Dht.put on Mainline", () => {
         const bootstrap = yield* make(12)
         const host = yield* join(bootstrap)
         yield* host.put(signed(1, "first"))
-        assert.strictEqual((yield* putOn(bootstrap, signed(2, "second"), 3)).size, 3)
+        assert.strictEqual((yield* RawNode.putOn(bootstrap, signed(2, "second"), 3)).size, 3)
         const again = yield* join(bootstrap)
         assert.isAtLeast((yield* again.put(signed(2, "second"), { cas: 1 })).acks, 8)
         const { responders } = yield* host.lookup(signed(1, "").publicKey, salt)
@@ -132,12 +117,12 @@ describe("Dht.put on Mainline", () => {
           const host = yield* join(bootstrap)
           yield* host.put(signed(1, "first")).pipe(Effect.ignore)
           yield* host.get(rival.publicKey, salt)
-          yield* putOn(bootstrap, rival, 4)
+          yield* RawNode.putOn(bootstrap, rival, 4)
           const mine = signed(rival.seq, "mine")
           assert.strictEqual(yield* tagOf(host.put(mine, { cas: rival.seq - 1 })), "CasConflict")
           assert.strictEqual(yield* tagOf(host.put(mine)), "StaleSeq")
           // Both values now stand under one seq; whoever goes on from there goes above it.
-          yield* putOn(bootstrap, signed(rival.seq, "rival"), 8)
+          yield* RawNode.putOn(bootstrap, signed(rival.seq, "rival"), 8)
         }
       }).pipe(onNetwork))
   }
@@ -161,7 +146,7 @@ describe("Dht.put on Mainline", () => {
     Effect.gen(function* () {
       const bootstrap = yield* guarded(10)
       yield* (yield* join(bootstrap)).put(signed(1, "old"))
-      const stored = yield* putOn(bootstrap, signed(2, "new"), 4)
+      const stored = yield* RawNode.putOn(bootstrap, signed(2, "new"), 4)
       const host = yield* join(bootstrap)
       const { responders, value } = yield* host.lookup(signed(1, "").publicKey, salt)
       assert.strictEqual(Option.getOrThrow(value).seq, 2)
@@ -171,8 +156,8 @@ describe("Dht.put on Mainline", () => {
   test("finds the same of two records under one seq, whoever is asked first", (signed) =>
     Effect.gen(function* () {
       const bootstrap = yield* guarded(10)
-      yield* putOn(bootstrap, signed(1, "a"), 5)
-      yield* putOn(bootstrap, signed(1, "b"), 10)
+      yield* RawNode.putOn(bootstrap, signed(1, "a"), 5)
+      yield* RawNode.putOn(bootstrap, signed(1, "b"), 10)
       for (let i = 0; i < 5; i++) {
         const found = yield* (yield* join(bootstrap)).get(signed(1, "").publicKey, salt)
         assert.deepStrictEqual(Option.getOrThrow(found).value, text("b"))
@@ -216,6 +201,42 @@ describe("Dht.put on Mainline", () => {
       assert.isAtLeast(refused, 2)
     }).pipe(onNetwork))
 
+  test("says who refused and why, and who was silent", (signed) =>
+    Effect.gen(function* () {
+      const { bootstrap, nodes } = yield* Testnet.make(8)
+      const refusals = [
+        [203, "protocol"],
+        [205, "value-too-big"],
+        [206, "invalid-signature"],
+        [207, "salt-too-big"],
+        [299, "other"],
+        [0, "silent"]
+      ] as const
+      const ways: Array<string> = []
+      for (const [code] of refusals) {
+        const node = yield* Effect.promise(() => Stranger.bind(nodes[0]!.port))
+        yield* Effect.addFinalizer(() => Effect.promise(() => node.close()))
+        const id = sha256(text(String(code))).slice(0, 20)
+        node.play((query) => {
+          const isPut = Buffer.from(asBytes(query["q"])).toString() === "put"
+          if (!isPut) return { r: { id, token: text("token") }, y: text("r") }
+          return code === 0 ? undefined : { e: [code, text(`no ${code}`)], y: text("e") }
+        })
+        ways.push(`${LOOPBACK}:${node.port}`)
+      }
+      const host = yield* join([...bootstrap, ...ways])
+      // Those that name no neighbours are in the table once they have answered.
+      yield* host.get(signed(1, "").publicKey, salt)
+      const receipt = yield* host.put(signed(1, "first"))
+      assert.strictEqual(receipt.acks, 8)
+      assert.strictEqual(receipt.asked, 14)
+      const expected = refusals.flatMap(([code, reason], i) =>
+        code === 0 ? [] : [{ node: ways[i]!, reason, code, text: `no ${code}` }]
+      )
+      assert.sameDeepMembers([...receipt.refused], expected)
+      assert.deepStrictEqual(receipt.silent, [ways.at(-1)!])
+    }).pipe(onNetwork))
+
   test("looks for other nodes when some of those it remembers are gone", (signed) =>
     Effect.gen(function* () {
       const testnet = yield* Testnet.make(6)
@@ -225,36 +246,35 @@ describe("Dht.put on Mainline", () => {
       yield* Effect.forEach(gone, ({ client }) =>
         Effect.callback<void>((resume) => client.destroy(() => resume(Effect.void)))
       )
-      const receipt = yield* Quorum.put(signed(2, "second")).pipe(Effect.provideService(Dht, host))
+      // As if they were only late: the first round of writes finds out, the next one goes elsewhere.
+      const first = yield* host.put(signed(2, "second"))
+      assert.strictEqual(first.acks, 3)
+      assert.sameMembers(
+        [...first.silent],
+        gone.map(({ port }) => `${LOOPBACK}:${port}`)
+      )
+      const receipt = yield* host.put(signed(2, "second"))
       assert.strictEqual(receipt.acks, 3)
-      assert.strictEqual(yield* host.nodeCount, 3)
+      // Whether they will be back nobody knows yet: they count for some minutes.
+      assert.strictEqual(yield* host.nodeCount, 6)
     }).pipe(onNetwork))
 })
 
 describe("Dht.lookup on Mainline", () => {
   for (const [kind, v] of [
-    ["a dictionary", { a: 1, b: Buffer.from("c") }],
-    ["a string of 1,000 bytes", Buffer.alloc(1000, 7)]
+    ["a dictionary", { a: 1, b: text("c") }],
+    ["a string of 1,000 bytes", new Uint8Array(1000).fill(7)]
   ] as const) {
     test(`says that ${kind} is there which the key signed and which is no record`, () =>
       Effect.gen(function* () {
         const bootstrap = yield* bare(8)
         const pair = yield* KeyPair.fromSeed(sha256(text(kind)))
-        const node = yield* DhtNode.make({ host: LOOPBACK, port: 0, bootstrap, readOnly: true })
-        const { closest } = yield* NodeSearch.search(node, Record.targetOf(pair.publicKey, salt))
-        const bencoded = Buffer.isBuffer(v) ? Buffer.concat([Buffer.from("1000:"), v]) : Buffer.from("d1:ai1e1:b1:ce")
-        const put = (signature: Uint8Array) =>
-          PutRound.put(node.rpc, closest, {
-            k: Buffer.from(pair.publicKey),
-            salt: Buffer.from(salt),
-            seq: 5,
-            sig: Buffer.from(signature),
-            v: v as Buffer
-          })
+        const writer = yield* RawNode.make(bootstrap, Record.targetOf(pair.publicKey, salt))
         const host = yield* join(bootstrap)
         assert.isFalse((yield* host.lookup(pair.publicKey, salt)).isForeign)
-        const { stored } = yield* put(pair.sign(Record.signedBytesOfAny(salt, 5, bencoded)))
-        assert.isAbove(stored.size, 0)
+        const sig = pair.sign(Record.signedBytesOfAny(salt, 5, Bencode.encode(v)))
+        const stored = yield* writer.put(writer.closest, { k: pair.publicKey, salt, seq: 5, sig, v })
+        assert.isAbove(stored.length, 0)
         const again = yield* join(bootstrap)
         const found = yield* again.lookup(pair.publicKey, salt)
         assert.isTrue(Option.isNone(found.value))

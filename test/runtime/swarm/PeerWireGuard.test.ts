@@ -63,11 +63,16 @@ describe("PeerWireGuard", () => {
     assert.strictEqual(judge(prefix, Uint8Array.of(6)).problem, "message of a wrong length")
   })
 
-  it("skips messages of unknown kinds and the DHT port, and reads on behind them", () => {
+  it("skips messages of unknown kinds, and reads on behind them", () => {
     const unknown = message(21, Buffer.alloc(EXTENDED_MAX_BYTES))
-    const { messages, problem } = judge(unknown, message(9, Uint8Array.of(1, 2)), Buffer.alloc(40), message(1))
+    const { messages, problem } = judge(unknown, Buffer.alloc(40), message(1))
     assert.strictEqual(problem, undefined)
     assert.deepStrictEqual(messages, [{ _tag: "Unchoke" }])
+  })
+
+  it("reads the port of the peer's DHT node", () => {
+    assert.deepStrictEqual(judge(message(9, Uint8Array.of(0x1a, 0xe1))).messages, [{ _tag: "Port", port: 6881 }])
+    assert.strictEqual(judge(message(9, Uint8Array.of(1))).problem, "message of a wrong length")
   })
 
   it("gives the messages that stand before a problem", () => {

@@ -50,13 +50,14 @@ export const listen = (
 /** Dials a node; the handshake is sent. */
 export const dial = (
   address: { readonly host: string; readonly port: number },
-  infohash: Infohash
+  infohash: Infohash,
+  hasDhtNode = false
 ): Effect.Effect<Socket, never, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.callback<Socket>((resume) => {
       const socket = connect({ ...address, noDelay: true })
       socket.on("error", () => {})
-      socket.write(Handshake.encode(infohash, PEER_ID))
+      socket.write(Handshake.encode(infohash, PEER_ID, hasDhtNode))
       socket.once("connect", () => resume(Effect.succeed(socket)))
     }),
     (socket) => Effect.sync(() => socket.destroy())

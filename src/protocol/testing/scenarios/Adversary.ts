@@ -138,7 +138,8 @@ export interface Place {
   readonly version: string
 }
 
-const placeIn = (world: World, { of, package: name, person, version }: Place): Record.Target =>
+/** Where that record is. */
+export const targetIn = (world: World, { of, package: name, person, version }: Place): Record.Target =>
   targetOf(world, of, person, PackageName.make(name), Version.make(version))
 
 /** Hostile nodes settle next to a record, closer than all others. */
@@ -147,7 +148,7 @@ export const siege = (span: Span, place: Place, count: number, behaviourFor: (ch
   atMs: span.atMs,
   forMs: span.forMs,
   begin: (world, chance) => {
-    const names = world.nodes.besiege(placeIn(world, place), count, "honest")
+    const names = world.nodes.besiege(targetIn(world, place), count, "honest")
     for (const each of names) world.nodes.behave(each, behaviourFor(chance))
     return () => {
       for (const each of names) world.nodes.crash(each)
@@ -161,7 +162,7 @@ export const treason = (span: Span, place: Place, behaviourFor: (chance: Chance)
   atMs: span.atMs,
   forMs: span.forMs,
   begin: (world, chance) => {
-    const target = Hex.encode(placeIn(world, place))
+    const target = Hex.encode(targetIn(world, place))
     const holders = world.nodes.holdings().filter((holding) => holding.target === target)
     for (const { node } of holders) world.nodes.behave(node, behaviourFor(chance))
     return () => {

@@ -38,9 +38,13 @@ const LOOK_EVERY_MS = 300
 const ISLANDER_CRASH_MS = 40 * SECOND
 const RELEASE_WRITE = 9
 
-/** When it is up again and cut off; it publishes in the middle of that. */
+/**
+ * When most nodes are out of its reach, or lose power, and for how long. It is up again, and publishes, when those that
+ * are left have forgotten the others: before that it would be told that too few answer.
+ */
 const CUT_MS = 80 * SECOND
-const ISLAND_MS = 2 * MINUTE
+const FORGOTTEN_MS = 16 * MINUTE
+const ISLAND_MS = 20 * MINUTE
 
 /** When so many packets are lost that nodes which can be reached do not all take what they are given. */
 const STORM_MS = CUT_MS + ISLAND_MS
@@ -57,18 +61,25 @@ const ISLAND_MAX = 12
 /** Writes of one publication, a few more than were counted: some then come through. */
 const WRITES_OF_PUBLISH = 24
 
+/** A handful of nodes are left, to everybody or to who is cut off. */
+const island = (chance: Chance): Fault.Fault => {
+  const span = { atMs: CUT_MS, forMs: ISLAND_MS }
+  const share = chance.between(2, ISLAND_MAX) / 100
+  return chance.is(0.7) ? Fault.nodesCrash(span, 1 - share, true) : Fault.partition(span, { share, hosts: [ISLANDER] })
+}
+
 const troubles = (chance: Chance): ReadonlyArray<Fault.Fault> => [
   ...PUBLISHERS.filter(() => chance.is(0.8)).map((host) =>
     Fault.crashAtWrite({ atMs: 0 }, host, chance.between(1, WRITES_OF_PUBLISH), chance.pick(["before", "after"]))
   ),
   Fault.crashAtWrite(
-    { atMs: ISLANDER_CRASH_MS, forMs: CUT_MS - SECOND - ISLANDER_CRASH_MS },
+    { atMs: ISLANDER_CRASH_MS, forMs: CUT_MS + FORGOTTEN_MS - ISLANDER_CRASH_MS },
     ISLANDER,
     RELEASE_WRITE,
     "before"
   ),
   Fault.loss({ atMs: STORM_MS, forMs: STORM_FOR_MS }, chance.between(LOSS_MIN, LOSS_MAX) / 100),
-  Fault.partition({ atMs: CUT_MS, forMs: ISLAND_MS }, { share: chance.between(2, ISLAND_MAX) / 100, hosts: [ISLANDER] })
+  island(chance)
 ]
 
 const KNOWN_LOOK_EVERY_MS = 20
@@ -148,7 +159,7 @@ const play = Effect.fnUntraced(function* (world: World) {
       }
       witness.count("stored")
     })
-  const island = publishing(islander, "1.0.0")
+  const onIsland = publishing(islander, "1.0.0")
   return {
     laws: [
       witness.law("what is announced is there, and what counts as stored is held by enough nodes"),
@@ -160,8 +171,12 @@ const play = Effect.fnUntraced(function* (world: World) {
         title: `${PUBLISHERS[at]} publishes ${NAME}@1.${at}.0`,
         run: publishing(publishers[at]!, `1.${at}.0`)
       })),
-      { atMs: CUT_MS + chance.between(SECOND, MINUTE), title: `${ISLANDER} publishes ${NAME}@1.0.0`, run: island },
-      { atMs: ISLANDER_CRASH_MS + 1, title: `${ISLANDER} publishes ${NAME}@1.0.0, and is cut off`, run: island },
+      {
+        atMs: CUT_MS + FORGOTTEN_MS + chance.between(SECOND, MINUTE),
+        title: `${ISLANDER} publishes ${NAME}@1.0.0`,
+        run: onIsland
+      },
+      { atMs: ISLANDER_CRASH_MS + 1, title: `${ISLANDER} publishes ${NAME}@1.0.0, and is cut off`, run: onIsland },
       ...Array.from({ length: STORED }, (_, nth) => ({
         atMs: STORM_MS + chance.below(STORM_FOR_MS / 2),
         title: `${ONLOOKER} stores a record`,

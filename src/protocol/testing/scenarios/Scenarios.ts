@@ -18,7 +18,9 @@ import { skewedClocks } from "./SkewedClocks.ts"
 import { splitPublish } from "./SplitPublish.ts"
 import { squatting } from "./Squatting.ts"
 import { stolenKey } from "./StolenKey.ts"
+import { storageFlood } from "./StorageFlood.ts"
 import { twoMachines } from "./TwoMachines.ts"
+import { unheard } from "./Unheard.ts"
 import { vanishingSeeders } from "./VanishingSeeders.ts"
 import { yearOfRePuts } from "./YearOfRePuts.ts"
 
@@ -43,6 +45,8 @@ export const all: ReadonlyArray<Scenario> = [
   halfPublished,
   lastWord,
   powerCut,
+  storageFlood,
+  unheard,
   yearOfRePuts
 ]
 

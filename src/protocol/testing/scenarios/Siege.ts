@@ -4,8 +4,14 @@
  * stored what they threw away. Users find the package all the same, after its publisher put it again; and
  * nothing that the besiegers give is believed.
  */
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import { PackageName } from "../../core/PackageName.ts"
 import * as PublicKey from "../../core/PublicKey.ts"
+import { Dht } from "../../dht/Dht.ts"
+import * as KeyString from "../../dht/KeyString.ts"
+import { RecordStore } from "../../dht/RecordStore.ts"
 import { RegistryError } from "../../registry/RegistryError.ts"
 import * as RePut from "../../registry/RePut.ts"
 import type { Chance } from "../simulation/Chance.ts"
@@ -85,6 +91,17 @@ export const siege = make({
         })
       ).pipe(Effect.tapError(() => Effect.sync(() => witness.count("not found"))))
 
+    /** What the publisher said last has to come from the network alone: from no peer, and no memory of the user. */
+    const gives = (user: Actors.Person) =>
+      Effect.gen(function* () {
+        yield* publisher!.host.run(RePut.once)
+        const salt = KeyString.saltOf(KeyString.packageOf(PackageName.make(NAME)))
+        const said = yield* Context.get(publisher!.host.disk, RecordStore).find(publisher!.publicKey, salt)
+        const { value } = yield* user.host.run(Effect.flatMap(Dht, (dht) => dht.lookup(publisher!.publicKey, salt)))
+        const seqs = [said, value].map(Option.match({ onNone: () => 0, onSome: ({ seq }) => seq }))
+        if (seqs[0] !== seqs[1]) return yield* notYet(`the network gives seq ${seqs[1]} of ${NAME} and not ${seqs[0]}`)
+      })
+
     if (chance.is(0.5)) yield* publisher!.publish({ name: NAME, version: FIRST })
     publisher!.keepAlive()
     const looks = (user: Actors.Person) => ({
@@ -121,6 +138,7 @@ export const siege = make({
           // Where every node that should hold the shared record throws it away, its claim reaches users by peers alone.
           reach: Effect.catchIf(publication.run, isBlocked, () => Effect.sync(() => witness.count("claims kept out")))
         },
+        { title: `the network gives regular the record of ${NAME}`, reach: gives(regular!) },
         ...[regular!, passer!].map((user) => ({
           title: `${user.host.name} installs ${NAME}@${SECOND}`,
           reach: Effect.flatMap(Effect.andThen(finds(user), user.install(NAME)), ({ release }) =>

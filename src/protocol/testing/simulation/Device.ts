@@ -16,6 +16,8 @@ export class Device {
   failShare = 0
   /** Writes made so far. */
   writes = 0
+  /** Told of each access that fails: what, and why. */
+  onProblem: (what: string, problem: string) => void = () => undefined
   readonly #chance: Chance
   readonly #watchers = new Set<(what: string, isMade: boolean) => void>()
 
@@ -35,7 +37,7 @@ export class Device {
 
   read<A, E, R>(access: Effect.Effect<A, E, R>, toError: (problem: string) => E): Effect.Effect<A, E, R> {
     return Effect.suspend(() => {
-      const problem = this.#problem()
+      const problem = this.#problem("a read")
       return problem === undefined ? access : Effect.fail(toError(problem))
     })
   }
@@ -47,7 +49,7 @@ export class Device {
   ): Effect.Effect<A, E, R> {
     return Effect.suspend(() => {
       this.#tell(what, false)
-      const problem = this.#problem()
+      const problem = this.#problem(what)
       const made = problem === undefined ? Effect.tap(access, () => this.#made(what)) : Effect.fail(toError(problem))
       return Effect.andThen(Effect.sleep(this.#chance.between(0, WRITE_MS_MAX)), made)
     })
@@ -61,7 +63,10 @@ export class Device {
     })
   }
 
-  #problem(): string | undefined {
-    return this.failShare > 0 && this.#chance.is(this.failShare) ? this.#chance.pick(PROBLEMS) : undefined
+  #problem(what: string): string | undefined {
+    if (this.failShare <= 0 || !this.#chance.is(this.failShare)) return undefined
+    const problem = this.#chance.pick(PROBLEMS)
+    this.onProblem(what, problem)
+    return problem
   }
 }

@@ -5,18 +5,19 @@
  */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Client from "../../dht/client/Client.ts"
+import { fromBytes, type NodeId } from "../../dht/client/NodeId.ts"
 import { Dht } from "../../dht/Dht.ts"
 import type { Target } from "../../dht/Record.ts"
-import { Acquaintances } from "./model/Acquaintances.ts"
 import * as Entrances from "./model/Entrances.ts"
 import { type KrpcMessage, textOf } from "./model/Krpc.ts"
 import { type Answering, answering, conspiring } from "./model/Misbehaviour.ts"
-import * as ModelDht from "./model/ModelDht.ts"
+import * as Ids from "./model/Ids.ts"
+import * as ModelTransport from "./model/ModelTransport.ts"
 import { Population } from "./model/Population.ts"
 import { StorageNode } from "./model/StorageNode.ts"
-import { signatureCheck } from "./model/StoredItem.ts"
+import * as StoredItem from "./model/StoredItem.ts"
 import { Transactions } from "./model/Transactions.ts"
-import * as Xor from "./model/Xor.ts"
 import type { Behaviour, EntranceMix, Ground, Holding, MakeNodes, Member, Nodes, NodesOptions } from "./Nodes.ts"
 import { Wire } from "./Wire.ts"
 
@@ -47,7 +48,8 @@ class ModelNodes implements Nodes {
   readonly #options: NodesOptions
   readonly #wire: Wire<KrpcMessage>
   readonly #population: Population
-  readonly #isSigned: ReturnType<typeof signatureCheck>
+  readonly #isSigned: StoredItem.IsSigned
+  readonly #items = new StoredItem.Shared()
   readonly #running = new Map<string, Running>()
   /** Names of those that left for ever. */
   readonly #gone = new Set<string>()
@@ -63,7 +65,7 @@ class ModelNodes implements Nodes {
     this.#options = options
     this.#wire = new Wire(kernel, weather, trace, textOf)
     this.#population = new Population(kernel, chance.fork("routing"))
-    this.#isSigned = signatureCheck(ed25519)
+    this.#isSigned = StoredItem.signatureCheck(ed25519)
     const nodes = Array.from({ length: options.count }, () => this.#makeHonest())
     this.#population.settle(nodes)
     for (const node of nodes) this.#start(node, "honest")
@@ -75,8 +77,8 @@ class ModelNodes implements Nodes {
     Layer.effect(
       Dht,
       Effect.gen({ self: this }, function* () {
+        const { ed25519, kernel } = this.#ground
         const chance = this.#ground.chance.fork(`member ${this.#members++} ${member.name}`)
-        const acquaintances = new Acquaintances(() => this.#ground.kernel.now)
         const transactions = yield* Effect.acquireRelease(
           Effect.sync(() => new Transactions(this.#wire, member, chance)),
           (open) => Effect.sync(() => open.close())
@@ -84,7 +86,14 @@ class ModelNodes implements Nodes {
         let entrances: ReadonlyArray<string> | undefined
         // Who is there from the beginning and does nothing until the end has started the program at the end.
         const bootstrap = () => (entrances ??= this.#entrancesFor(chance.fork("bootstrap")))
-        return ModelDht.make({ transactions, acquaintances, bootstrap }, this.#ground.ed25519)
+        const transport = ModelTransport.make({
+          transactions,
+          process: member.process,
+          now: () => kernel.now,
+          bootstrap,
+          items: this.#items
+        })
+        return Client.make(transport, ed25519)
       })
     )
 
@@ -130,11 +139,11 @@ class ModelNodes implements Nodes {
   }
 
   readonly besiege = (target: Target, count: number, behaviour: Behaviour): ReadonlyArray<string> => {
-    const at = Xor.fromBytes(target)
+    const at = fromBytes(target)
     const nodes = Array.from({ length: count }, () => {
       const index = this.#besieging++
       // No two of them have one id, even where a target is besieged twice.
-      return this.#makeNode(`h${index}`, hostOf(66, index), Xor.beside(at, index + 1), Infinity)
+      return this.#makeNode(`h${index}`, hostOf(66, index), Ids.beside(at, index + 1), Infinity)
     })
     this.#population.enterTogether(nodes)
     for (const node of nodes) {
@@ -174,10 +183,10 @@ class ModelNodes implements Nodes {
     const share = chance.fraction()
     const lifetimeMs =
       share < forgetsAfter2h ? 2 * HOUR_MS : share < forgetsAfter2h + forgetsAfter24h ? 24 * HOUR_MS : Infinity
-    return this.#makeNode(name, hostOf(0, index), Xor.random(chance), lifetimeMs, share >= 1 - refusesSame)
+    return this.#makeNode(name, hostOf(0, index), Ids.random(chance), lifetimeMs, share >= 1 - refusesSame)
   }
 
-  #makeNode(name: string, host: string, id: Xor.Id, lifetimeMs: number, refusesSame = false): StorageNode {
+  #makeNode(name: string, host: string, id: NodeId, lifetimeMs: number, refusesSame = false): StorageNode {
     const { chance, kernel } = this.#ground
     return new StorageNode({
       name,

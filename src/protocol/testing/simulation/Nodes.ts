@@ -25,7 +25,8 @@ export interface Ground {
  * How a node treats those who ask it.
  *
  * - `silent`: takes everything, answers nothing.
- * - `stale`: answers, and takes no write after the first of each item, though it says so: it goes on giving what it had.
+ * - `stale`: answers, and takes no write after the first of each item, though it says so, as of every write: it goes on
+ *   giving what it had.
  * - `rollback`: gives the oldest valid record that it ever saw of a target.
  * - `garbage`: gives random bytes as values, signatures, tokens and neighbours.
  * - `oversized`: gives values and lists of neighbours far over every limit.

@@ -21,7 +21,7 @@ import { DEFAULT_NODES, type Ground } from "./Nodes.ts"
 import * as RealWorld from "./RealWorld.ts"
 import type { Options, Planned, Report } from "./Report.ts"
 import { CONVERGES_WITHIN_MS, type Goal, type Play, type Step } from "./Scenario.ts"
-import { sentenceOf } from "./Sentence.ts"
+import { sentenceOf, stackOf } from "./Sentence.ts"
 import { DAY, SECOND } from "./Times.ts"
 import { Trace } from "./Trace.ts"
 import { Weather } from "./Weather.ts"
@@ -97,13 +97,13 @@ export class Run {
 
   #report(): Report {
     const stage = this.#kernel.process("scenario")
-    stage.onDefect = (cause) => this.#world.noteDefect(sentenceOf(cause))
+    stage.onDefect = (cause) => this.#world.noteDefect(cause)
     let exit: Exit.Exit<void, unknown> | undefined
     stage.fork(this.#story, (ended) => {
       exit = ended
     })
     const stop = this.#go(() => exit !== undefined, Number.MAX_SAFE_INTEGER)
-    if (exit !== undefined && Exit.isFailure(exit)) this.#world.find("defect", sentenceOf(exit.cause))
+    if (exit !== undefined && Exit.isFailure(exit)) this.#world.findCause("defect", exit.cause)
     this.#judge(stop)
     if (this.#world.finding === undefined) this.#askAll()
     if (this.#world.finding === undefined) this.#putAway()
@@ -130,7 +130,7 @@ export class Run {
       this.#world.findDefect()
       return stop
     } catch (defect) {
-      this.#world.find("defect", sentenceOf(Cause.die(defect)))
+      this.#world.findCause("defect", Cause.die(defect))
       return "failed"
     }
   }
@@ -208,8 +208,8 @@ export class Run {
       if (Exit.isSuccess(exit)) return world.note("did", id, `${step.title}: done`)
       const sentence = sentenceOf(exit.cause)
       world.note("did", id, `${step.title}: ${sentence}`)
-      if (Cause.hasDies(exit.cause)) world.find("defect", `${step.title}: ${sentence}`)
-      else if (step.mustSucceed === true) world.find("step", `${step.title}: ${sentence}`)
+      if (Cause.hasDies(exit.cause)) world.findCause("defect", exit.cause, `${step.title}: `)
+      else if (step.mustSucceed === true) world.findCause("step", exit.cause, `${step.title}: `)
     })
   }
 
@@ -224,9 +224,12 @@ export class Run {
         this.#unfinished.delete(title)
         if (isReached) return world.note("did", "goal", title)
         const sentence = Exit.isFailure(exit) ? sentenceOf(exit.cause) : "it takes too long"
-        if (Exit.isFailure(exit) && Cause.hasDies(exit.cause)) return world.find("defect", `${title}: ${sentence}`)
+        if (Exit.isFailure(exit) && Cause.hasDies(exit.cause)) {
+          return world.findCause("defect", exit.cause, `${title}: `)
+        }
         if (this.#kernel.elapsedMs + GOAL_RETRY_MS > sinceMs + withinMs) {
-          return world.find("goal", `${title}: not within ${withinMs} ms after the last fault: ${sentence}`)
+          const stack = Exit.isFailure(exit) ? stackOf(exit.cause) : undefined
+          return world.find("goal", `${title}: not within ${withinMs} ms after the last fault: ${sentence}`, stack)
         }
         world.note("note", "goal", `${title}: not yet: ${sentence}`)
         yield* Effect.sleep(GOAL_RETRY_MS)

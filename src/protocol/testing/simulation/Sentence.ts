@@ -9,6 +9,12 @@ const wordsFor = (error: unknown): string => {
   return Predicate.isObject(error) ? JSON.stringify(error) : String(error)
 }
 
+/** Where the error was made, as the engine tells it; not for the trace, since it differs from machine to machine. */
+export const stackOf = (cause: Cause.Cause<unknown>): string | undefined => {
+  const error = Cause.squash(cause)
+  return error instanceof Error ? error.stack : undefined
+}
+
 export const sentenceOf = (cause: Cause.Cause<unknown>): string => {
   const error = Cause.squash(cause)
   return explain(error)?.message ?? wordsFor(error)

@@ -24,7 +24,7 @@ import type { Kernel, Process } from "./Kernel.ts"
 import * as ModelSwarm from "./ModelSwarm.ts"
 import * as ModelTopics from "./ModelTopics.ts"
 import type { Ground, Nodes } from "./Nodes.ts"
-import { sentenceOf } from "./Sentence.ts"
+import { sentenceOf, stackOf } from "./Sentence.ts"
 import type { Kind, Trace } from "./Trace.ts"
 import { Truth } from "./Truth.ts"
 import type { Weather } from "./Weather.ts"
@@ -53,6 +53,8 @@ export interface Finding {
   readonly text: string
   /** Virtual ms since the beginning. */
   readonly atMs: number
+  /** Of the error, where it has one. */
+  readonly stack?: string | undefined
 }
 
 /** Whom a name may mean next: a key in hex, or anybody, and nobody too. */
@@ -85,7 +87,7 @@ export class World {
   written = new Set<Machine>()
   readonly #topics: ModelTopics.Topics
   readonly #chance: Chance
-  #defect: string | undefined
+  #defect: { readonly cause: Cause.Cause<unknown>; readonly who: string } | undefined
   readonly #hasher: Hasher["Service"]
   readonly #hosts = new Map<string, Machine>()
   readonly #repinned = new Set<string>()
@@ -122,6 +124,7 @@ export class World {
       this.written.add(host)
       this.note("disk", name, what)
     })
+    device.onProblem = (what, problem) => this.note("disk", name, `${what} fails: ${problem}`)
     const host: Machine = new Host<Services>({
       name,
       address: `10.1.${number >> 8}.${number & 255}`,
@@ -131,7 +134,7 @@ export class World {
       services: (member, disk) => this.#services(member, disk, device),
       onFailure: (work, cause) => {
         this.note("did", name, `${work}: ${sentenceOf(cause)}`)
-        if (Cause.hasDies(cause)) this.find("defect", `${name}, ${work}: ${sentenceOf(cause)}`)
+        if (Cause.hasDies(cause)) this.findCause("defect", cause, `${name}, ${work}: `)
       },
       onChange: (change) => this.note(change === "started" ? "note" : "fault", name, change)
     })
@@ -173,20 +176,25 @@ export class World {
   }
 
   /** A fiber died. Whoever waits for it will say so at the same moment, and better. */
-  noteDefect(text: string): void {
-    this.#defect ??= text
+  noteDefect(cause: Cause.Cause<unknown>, who = ""): void {
+    this.#defect ??= { cause, who }
   }
 
   /** Makes a finding of a fiber that died and that nobody has spoken of. */
   findDefect(): void {
-    if (this.#defect !== undefined) this.find("defect", this.#defect)
+    if (this.#defect !== undefined) this.findCause("defect", this.#defect.cause, this.#defect.who)
   }
 
   /** Something is wrong: the run ends with the first finding. */
-  find(kind: Finding["kind"], text: string): void {
+  find(kind: Finding["kind"], text: string, stack?: string): void {
     if (this.finding !== undefined) return
-    this.finding = { kind, text, atMs: this.kernel.elapsedMs }
+    this.finding = { kind, text, atMs: this.kernel.elapsedMs, stack }
     this.note("broke", kind, text)
+  }
+
+  /** As {@link find}, of what failed; `before` says who or what did. */
+  findCause(kind: Finding["kind"], cause: Cause.Cause<unknown>, before = ""): void {
+    this.find(kind, `${before}${sentenceOf(cause)}`, stackOf(cause))
   }
 
   #started = 0
@@ -195,7 +203,7 @@ export class World {
     this.#started++
     const process = this.kernel.process(`${name} ${this.#started}`, skewMs)
     process.onLog = (line) => this.note("note", name, line)
-    process.onDefect = (cause) => this.noteDefect(`${name}: ${sentenceOf(cause)}`)
+    process.onDefect = (cause) => this.noteDefect(cause, `${name}: `)
     return process
   }
 

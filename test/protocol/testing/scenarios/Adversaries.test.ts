@@ -8,6 +8,8 @@ import { rollback } from "../../../../src/protocol/testing/scenarios/Rollback.ts
 import { siege } from "../../../../src/protocol/testing/scenarios/Siege.ts"
 import { squatting } from "../../../../src/protocol/testing/scenarios/Squatting.ts"
 import { stolenKey } from "../../../../src/protocol/testing/scenarios/StolenKey.ts"
+import { storageFlood } from "../../../../src/protocol/testing/scenarios/StorageFlood.ts"
+import { unheard } from "../../../../src/protocol/testing/scenarios/Unheard.ts"
 import type { Scenario } from "../../../../src/protocol/testing/simulation/Scenario.ts"
 import * as Simulation from "../../../../src/protocol/testing/simulation/Simulation.ts"
 import * as Crypto from "../simulation/Crypto.ts"
@@ -27,7 +29,10 @@ const attacks: ReadonlyArray<readonly [Scenario, string]> = [
   [overwriteWar, "newcomers' failures"],
   [siege, "not found"],
   [stolenKey, "thief's releases taken"],
-  [eclipse, "not found"]
+  [eclipse, "not found"],
+  [storageFlood, "pushed out"],
+  [storageFlood, "not found"],
+  [unheard, "too few answers"]
 ]
 
 const scenarios: ReadonlyArray<Scenario> = [...new Set(attacks.map(([scenario]) => scenario))]

@@ -167,7 +167,7 @@ describe("Host", () => {
   })
 
   it("fails the share of disk accesses that it is told to, with the errors of live stores", () => {
-    const { said } = play(
+    const { report, said } = play(
       (alice, say) => [
         step(
           SECOND,
@@ -187,6 +187,10 @@ describe("Host", () => {
       () => [Fault.disk({ atMs: 0, forMs: 10 * MINUTE }, "alice", 0.1)]
     )
     assert.closeTo(Number(said[0]), 100, 35)
+    const lines = report.trace.filter(
+      ({ from, text }) => from === "alice" && /^a read fails: (EIO|ENOSPC): /.test(text)
+    )
+    assert.lengthOf(lines, Number(said[0]))
   })
 
   for (const when of ["before", "after"] as const) {

@@ -9,6 +9,7 @@ import * as Simulation from "../../../../src/protocol/testing/simulation/Simulat
 import type { Machine } from "../../../../src/protocol/testing/simulation/World.ts"
 import { lineOf } from "../../../../src/protocol/testing/simulation/Trace.ts"
 import * as Actors from "../../../../src/protocol/testing/scenarios/Actors.ts"
+import { notYet } from "../../../../src/protocol/testing/scenarios/Witness.ts"
 import { service as ed25519 } from "./Crypto.ts"
 
 const idle: Scenario = { name: "idle", about: "nothing happens", play: () => Effect.succeed({ steps: [] }) }
@@ -94,6 +95,19 @@ describe("Simulation.run", () => {
 
   it("finds a step that dies", () => {
     assert.strictEqual(findingOf(doing(Effect.die(new TypeError("oh")))), "defect: the step: TypeError: oh")
+  })
+
+  it("says where the error of a finding was made, where it is one, and not in the trace", () => {
+    const cry = () => {
+      throw new TypeError("oh")
+    }
+    const { finding, trace } = run(doing(Effect.sync(cry)))
+    assert.match(finding?.stack ?? "", /TypeError: oh\n.*cry/)
+    assert.isFalse(trace.some((entry) => lineOf(entry).includes("Simulation.test.ts")))
+    const steps = [{ atMs: 0, title: "the step", run: notYet("no"), mustSucceed: true }]
+    assert.match(run({ play: () => Effect.succeed({ steps }) }).finding?.stack ?? "", /Unexpected: no/)
+    const law = { title: "a law", broken: () => "broken" }
+    assert.isUndefined(run({ play: () => Effect.succeed({ steps: [], laws: [law] }) }).finding?.stack)
   })
 
   it("finds a scenario that throws, whether setting the stage, at work, in a law or in a fault", () => {

@@ -1,87 +1,34 @@
 /**
- * The messages of the model: those of BEP 5 and BEP 44 as typed objects in place of bencode. The real
- * client on a simulated wire speaks the bytes; what can be asked and answered is the same.
+ * The messages of the model: what the client asks and hears (`Krpc` of the client) as typed objects in place of
+ * bencode. Where the client's types carry the parts of an item, the wire of the model carries the item: one object,
+ * which everybody shares who sends or holds it.
  */
+import type { AnnouncePeer, FindNode, Found as Heard, Get, GetPeers, Refused, Token } from "../../../dht/client/Krpc.ts"
+import type { NodeId } from "../../../dht/client/NodeId.ts"
 import type { StoredItem } from "./StoredItem.ts"
-import type { Id } from "./Xor.ts"
 
 /** Neighbours in a reply: the K of BEP 5. */
 export const K = 8
 
-/** Neighbours that a client takes from one reply, and peers: what the real client lets in. */
-export const NODES_MAX = 16
-export const PEERS_MAX = 128
-
-/** BEP 5 "Errors" and BEP 44 "Errors". */
-export const ErrorCode = {
-  protocol: 203,
-  valueTooBig: 205,
-  invalidSignature: 206,
-  saltTooBig: 207,
-  casMismatch: 301,
-  seqTooLow: 302
-} as const
-
-/** A node as others name it. */
-export interface Contact {
-  readonly id: Id
-  /** `host:port`. */
-  readonly address: string
-}
-
-export interface FindNode {
-  readonly _tag: "FindNode"
-  readonly target: Id
-}
-
-export interface Get {
-  readonly _tag: "Get"
-  readonly target: Id
-}
-
+/** A write of either kind of item. */
 export interface Put {
   readonly _tag: "Put"
-  readonly token: number
+  readonly token: Token
   readonly item: StoredItem
   readonly cas: number | undefined
 }
 
-export interface GetPeers {
-  readonly _tag: "GetPeers"
-  readonly target: Id
-}
-
-export interface AnnouncePeer {
-  readonly _tag: "AnnouncePeer"
-  readonly target: Id
-  readonly token: number
-  readonly port: number
-}
-
 export type Question = FindNode | Get | Put | GetPeers | AnnouncePeer
 
-/** To `FindNode`, `Get` and `GetPeers`. */
-export interface Found {
-  readonly _tag: "Found"
-  readonly id: Id
-  readonly target: Id
-  /** Permission to write, for some minutes. */
-  readonly token: number | undefined
-  readonly nodes: ReadonlyArray<Contact>
+/** To `FindNode`, `Get` and `GetPeers`. A hostile node keeps to no limit of the wire. */
+export interface Found extends Heard {
   readonly item: StoredItem | undefined
-  /** `host:port`. */
-  readonly peers: ReadonlyArray<string>
 }
 
 /** To `Put` and `AnnouncePeer`. */
 export interface Stored {
   readonly _tag: "Stored"
-}
-
-export interface Refused {
-  readonly _tag: "Refused"
-  readonly code: number
-  readonly text: string
+  readonly id: NodeId
 }
 
 export type Answer = Found | Stored | Refused
@@ -100,8 +47,6 @@ export interface Reply {
 }
 
 export type KrpcMessage = Query | Reply
-
-export const STORED: Stored = { _tag: "Stored" }
 
 export const refused = (code: number, text: string): Refused => ({ _tag: "Refused", code, text })
 
@@ -127,8 +72,8 @@ const questionText = (question: Question): string => {
 const answerText = (answer: Answer): string => {
   switch (answer._tag) {
     case "Found": {
-      const { item, nodes, peers, target } = answer
-      if (item !== undefined) return `value ${target.short}${seqOf(item)}`
+      const { item, nodes, peers } = answer
+      if (item !== undefined) return `value ${item.target.short}${seqOf(item)}`
       return peers.length > 0 ? `peers ${peers.length}` : `nodes ${nodes.length}`
     }
     case "Stored":

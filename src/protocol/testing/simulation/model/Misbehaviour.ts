@@ -2,12 +2,15 @@
  * Nodes that do not do as they should: each behaviour of `Nodes.ts` as a wrapper over what an honest node
  * would answer.
  */
+import type { Contact } from "../../../dht/client/Krpc.ts"
+import type { NodeId } from "../../../dht/client/NodeId.ts"
 import type { Chance } from "../Chance.ts"
 import type { Behaviour } from "../Nodes.ts"
-import { type Answer, type Contact, type Found, K, type Question, refused, STORED } from "./Krpc.ts"
+import * as Ids from "./Ids.ts"
+import { type Answer, type Found, K, type Question, refused } from "./Krpc.ts"
 import type { StorageNode } from "./StorageNode.ts"
 import type { MutableItem, StoredItem } from "./StoredItem.ts"
-import * as Xor from "./Xor.ts"
+import * as Tokens from "./Tokens.ts"
 
 /** What a node says to an asker at `from` (`host:port`); `undefined` is silence. */
 export type Answering = (question: Question, from: string) => Answer | undefined
@@ -28,16 +31,19 @@ const nowhere = (chance: Chance): string =>
   `10.77.${chance.below(256)}.${chance.below(256)}:${chance.between(1, PORTS - 1)}`
 
 const strangers = (chance: Chance, count: number): ReadonlyArray<Contact> =>
-  Array.from({ length: count }, () => ({ id: Xor.random(chance), address: nowhere(chance) }))
+  Array.from({ length: count }, () => ({ id: Ids.random(chance), address: nowhere(chance) }))
 
-const isWrite = ({ _tag }: Question): boolean => _tag === "Put" || _tag === "AnnouncePeer"
+type Search = Exclude<Question, { readonly _tag: "Put" | "AnnouncePeer" }>
+
+const isWrite = (question: Question): question is Exclude<Question, Search> =>
+  question._tag === "Put" || question._tag === "AnnouncePeer"
 
 /** Changes what an honest node found; refusals and acknowledgements stay. */
 const changing =
-  (node: StorageNode, change: (found: Found, question: Question) => Found): Answering =>
+  (node: StorageNode, change: (found: Found, question: Search) => Found): Answering =>
   (question, from) => {
     const answer = node.answer(question, from)
-    return answer._tag === "Found" ? change(answer, question) : answer
+    return answer._tag === "Found" && !isWrite(question) ? change(answer, question) : answer
   }
 
 /** One of a group next to a target: it names others of the group, now these and now those, so that who looks there meets all of them. */
@@ -50,10 +56,11 @@ export const conspiring =
 
 const stale =
   (node: StorageNode): Answering =>
-  (question, from) =>
-    question._tag === "Put" && node.items.get(question.item.target.hex) !== undefined
-      ? STORED
-      : node.answer(question, from)
+  (question, from) => {
+    if (question._tag !== "Put") return node.answer(question, from)
+    if (node.items.get(question.item.target.hex) === undefined) node.answer(question, from)
+    return node.stored
+  }
 
 const rollback = (node: StorageNode): Answering => {
   const oldest = new Map<string, StoredItem>()
@@ -64,7 +71,7 @@ const rollback = (node: StorageNode): Answering => {
     }
   }
   for (const item of node.items) see(item)
-  const giving = changing(node, (found) => ({ ...found, item: oldest.get(found.target.hex) ?? found.item }))
+  const giving = changing(node, (found, { target }) => ({ ...found, item: oldest.get(target.hex) ?? found.item }))
   return (question, from) => {
     const answer = giving(question, from)
     // What is stored is known to be signed; a put that is only too late is not, and may be a forgery.
@@ -75,17 +82,17 @@ const rollback = (node: StorageNode): Answering => {
 
 const withholding = (node: StorageNode): Answering => {
   const giving = changing(node, (found) => ({ ...found, item: undefined, peers: [] }))
-  return (question, from) => (isWrite(question) ? STORED : giving(question, from))
+  return (question, from) => (isWrite(question) ? node.stored : giving(question, from))
 }
 
 const misleading = (node: StorageNode, chance: Chance): Answering =>
-  changing(node, (found) => ({
+  changing(node, (found, { target }) => ({
     ...found,
-    nodes: Array.from({ length: K }, () => ({ id: Xor.beside(found.target, chance.word()), address: nowhere(chance) }))
+    nodes: Array.from({ length: K }, () => ({ id: Ids.beside(target, chance.word()), address: nowhere(chance) }))
   }))
 
 /** A forgery of what is there, or of anything. */
-const forged = (item: StoredItem | undefined, target: Xor.Id, chance: Chance): MutableItem => {
+const forged = (item: StoredItem | undefined, target: NodeId, chance: Chance): MutableItem => {
   const value = () => chance.bytes(chance.below(GARBAGE_BYTES))
   if (item?._tag === "Mutable") {
     switch (chance.below(3)) {
@@ -104,14 +111,14 @@ const forged = (item: StoredItem | undefined, target: Xor.Id, chance: Chance): M
 const garbage = (node: StorageNode, chance: Chance): Answering => {
   const giving = changing(node, (found, question) => ({
     ...found,
-    token: chance.word(),
+    token: Tokens.ofWord(chance.word()),
     nodes: strangers(chance, K),
     item:
       question._tag !== "Get"
         ? undefined
         : found.item?._tag === "Immutable"
           ? { ...found.item, value: chance.bytes(chance.below(GARBAGE_BYTES)) }
-          : forged(found.item, found.target, chance),
+          : forged(found.item, question.target, chance),
     peers: question._tag === "GetPeers" ? [`${chance.word()}:${chance.word()}`, nowhere(chance), ""] : []
   }))
   return (question, from) => {
@@ -120,7 +127,7 @@ const garbage = (node: StorageNode, chance: Chance): Answering => {
     if (question._tag === "Put" && node.answer({ ...question, token: node.tokenFor(from) }, from)._tag === "Refused") {
       return refused(chance.below(400), "\u0000\ufffd")
     }
-    return chance.is(0.5) ? STORED : refused(chance.below(400), "\u0000\ufffd")
+    return chance.is(0.5) ? node.stored : refused(chance.below(400), "\u0000\ufffd")
   }
 }
 
@@ -131,7 +138,8 @@ const oversized = (node: StorageNode, chance: Chance): Answering => {
   return changing(node, (found, question) => ({
     ...found,
     nodes,
-    item: question._tag === "Get" ? { ...(found.item ?? forged(undefined, found.target, chance)), value } : undefined,
+    item:
+      question._tag === "Get" ? { ...(found.item ?? forged(undefined, question.target, chance)), value } : undefined,
     peers: question._tag === "GetPeers" ? peers : []
   }))
 }

@@ -3,11 +3,11 @@
  * id, refreshed buckets) takes no messages here: its outcome is drawn instead, since it would make up most
  * of a year's traffic and nothing of what the library does depends on it.
  */
+import { closest } from "../../../dht/client/NodeId.ts"
 import type { Chance } from "../Chance.ts"
 import type { Kernel } from "../Kernel.ts"
 import { K } from "./Krpc.ts"
 import type { StorageNode } from "./StorageNode.ts"
-import * as Xor from "./Xor.ts"
 
 /** The longest that a node goes on naming one that stopped, ms (BEP 5: after 15 minutes without a word a node is questionable). */
 export const FORGOTTEN_AFTER_MAX_MS = 15 * 60_000
@@ -97,7 +97,7 @@ export class Population {
       node.table.offer(other)
       other.table.offer(node)
     }
-    for (const other of Xor.closest(others, node.id, K)) other.table.force(node)
+    for (const other of closest(others, node.id, K)) other.table.force(node)
   }
 
   #forget(node: StorageNode, gone: StorageNode): void {

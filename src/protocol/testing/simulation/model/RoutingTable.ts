@@ -2,24 +2,24 @@
  * The k-buckets of one storage node (BEP 5 "Routing Table"): at most eight others for each number of
  * leading bits that they have in common with it, so that it knows many near and few far.
  */
+import { closest, commonBits, type NodeId } from "../../../dht/client/NodeId.ts"
 import { K } from "./Krpc.ts"
-import * as Xor from "./Xor.ts"
 
 export interface Neighbour {
-  readonly id: Xor.Id
+  readonly id: NodeId
   /** `host:port`. */
   readonly address: string
   readonly isUp: boolean
 }
 
 export class RoutingTable<N extends Neighbour> {
-  readonly #own: Xor.Id
+  readonly #own: NodeId
   /** Flat, since every query reads all of it. */
   readonly #entries: Array<N> = []
   readonly #known = new Set<N>()
   readonly #counts = new Uint8Array(161)
 
-  constructor(own: Xor.Id) {
+  constructor(own: NodeId) {
     this.#own = own
   }
 
@@ -33,7 +33,7 @@ export class RoutingTable<N extends Neighbour> {
 
   /** The number of the bucket that a node belongs to. */
   bucketOf(node: N): number {
-    return Xor.commonBits(this.#own, node.id)
+    return commonBits(this.#own, node.id)
   }
 
   /** Takes a node in where its bucket has room. */
@@ -77,8 +77,8 @@ export class RoutingTable<N extends Neighbour> {
   }
 
   /** The eight closest, dead or alive: it cannot know. */
-  closest(target: Xor.Id): ReadonlyArray<N> {
-    return Xor.closest(this.#entries, target, K)
+  closest(target: NodeId): ReadonlyArray<N> {
+    return closest(this.#entries, target, K)
   }
 
   #add(node: N, bucket: number): void {

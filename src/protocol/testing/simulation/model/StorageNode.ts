@@ -3,20 +3,21 @@
  * rules of BEP 5 for peers and tokens and those of BEP 44 for items, and knows nothing of time but `now`.
  */
 import * as Record from "../../../dht/Record.ts"
+import { ErrorCode, PEERS_MAX, type Token } from "../../../dht/client/Krpc.ts"
+import type { NodeId } from "../../../dht/client/NodeId.ts"
 import type { Chance } from "../Chance.ts"
-import { type Answer, ErrorCode, type Found, PEERS_MAX, type Put, type Question, refused, STORED } from "./Krpc.ts"
+import { type Answer, type Found, type Put, type Question, refused, type Stored } from "./Krpc.ts"
 import { type Neighbour, RoutingTable } from "./RoutingTable.ts"
 import { Items, Peers } from "./Shelf.ts"
 import { BENCODED_MAX_BYTES, bencodedBytes, type IsSigned, type MutableItem } from "./StoredItem.ts"
 import { Tokens } from "./Tokens.ts"
-import type { Id } from "./Xor.ts"
 
 export interface Options {
   /** As the trace names it: `n17`. */
   readonly name: string
   /** `host:port`. */
   readonly address: string
-  readonly id: Id
+  readonly id: NodeId
   /** Items kept. */
   readonly capacity: number
   /** How long an item is kept after its last put, ms; may be `Infinity`. */
@@ -43,10 +44,12 @@ const NO_PEERS: ReadonlyArray<string> = []
 export class StorageNode implements Neighbour {
   readonly name: string
   readonly address: string
-  readonly id: Id
+  readonly id: NodeId
   readonly table: RoutingTable<StorageNode>
   readonly items: Items
   readonly peers: Peers
+  /** What it says of a write that it took. */
+  readonly stored: Stored
   isUp = true
   readonly #options: Options
   #starts = 0
@@ -60,6 +63,7 @@ export class StorageNode implements Neighbour {
     this.table = new RoutingTable(options.id)
     this.items = new Items(options.capacity, options.lifetimeMs, options.now)
     this.peers = new Peers(options.now)
+    this.stored = { _tag: "Stored", id: options.id }
     this.#tokens = this.#freshTokens()
   }
 
@@ -76,7 +80,7 @@ export class StorageNode implements Neighbour {
   answer(question: Question, from: string): Answer {
     switch (question._tag) {
       case "FindNode":
-        return { ...this.#neighbours(question.target), token: undefined }
+        return this.#neighbours(question.target)
       case "Get":
         return {
           ...this.#neighbours(question.target),
@@ -94,14 +98,14 @@ export class StorageNode implements Neighbour {
         if (!this.#tokens.honours(token, from)) return BAD_TOKEN
         if (!Number.isInteger(port) || port < 1 || port > 65_535) return BAD_PORT
         this.peers.add(target.hex, `${from.slice(0, from.indexOf(":"))}:${port}`)
-        return STORED
+        return this.stored
       }
       case "Put":
         return this.#put(question, from)
     }
   }
 
-  tokenFor(from: string): number {
+  tokenFor(from: string): Token {
     return this.#tokens.of(from)
   }
 
@@ -110,11 +114,10 @@ export class StorageNode implements Neighbour {
     return new Tokens(secret, this.#options.now)
   }
 
-  #neighbours(target: Id): Found {
+  #neighbours(target: NodeId): Found {
     return {
       _tag: "Found",
       id: this.id,
-      target,
       token: undefined,
       nodes: this.table.closest(target),
       item: undefined,
@@ -128,7 +131,7 @@ export class StorageNode implements Neighbour {
     const refusal = item._tag === "Mutable" ? this.#refusalOf(item, cas) : undefined
     if (refusal !== undefined) return refusal
     this.items.put(item)
-    return STORED
+    return this.stored
   }
 
   /**

@@ -8,8 +8,8 @@ import type { Member } from "../Nodes.ts"
 import type { Wire } from "../Wire.ts"
 import type { Answer, KrpcMessage, Question } from "./Krpc.ts"
 
-/** How long a reply is waited for, ms. */
-export const QUERY_TIMEOUT_MS = 1_000
+/** How long a reply is waited for, ms: as over UDP. */
+export const QUERY_TIMEOUT_MS = 1_500
 
 /** The port of every member. */
 const PORT = 6881

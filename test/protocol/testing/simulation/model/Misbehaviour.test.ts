@@ -1,10 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as Ids from "../../../../../src/protocol/testing/simulation/model/Ids.ts"
+import * as NodeId from "../../../../../src/protocol/dht/client/NodeId.ts"
 import { Chance } from "../../../../../src/protocol/testing/simulation/Chance.ts"
 import type { Answer, Found, Question } from "../../../../../src/protocol/testing/simulation/model/Krpc.ts"
 import * as Misbehaviour from "../../../../../src/protocol/testing/simulation/model/Misbehaviour.ts"
 import { StorageNode } from "../../../../../src/protocol/testing/simulation/model/StorageNode.ts"
 import * as StoredItem from "../../../../../src/protocol/testing/simulation/model/StoredItem.ts"
-import * as Xor from "../../../../../src/protocol/testing/simulation/model/Xor.ts"
 import type { Behaviour } from "../../../../../src/protocol/testing/simulation/Nodes.ts"
 import { ed25519, recordOf, text } from "../ModelNetwork.ts"
 
@@ -14,7 +15,7 @@ const makeNode = (index: number) =>
   new StorageNode({
     name: `n${index}`,
     address: `10.0.0.${index}:6881`,
-    id: Xor.random(Chance.of(`id ${index}`)),
+    id: Ids.random(Chance.of(`id ${index}`)),
     capacity: 100,
     lifetimeMs: Infinity,
     refusesSame: false,
@@ -71,6 +72,7 @@ describe("Misbehaviour", () => {
     assert.strictEqual(seqOf(get()), 1)
     assert.strictEqual(put(itemOf(5, "b"))?._tag, "Stored")
     assert.strictEqual(put(itemOf(6, "b"))?._tag, "Stored")
+    assert.strictEqual(put(StoredItem.immutable(new Uint8Array(2_000)))?._tag, "Stored", "whatever it is")
     assert.strictEqual(seqOf(get(itemOf(5, "b").target)), 5)
   })
 
@@ -114,7 +116,7 @@ describe("Misbehaviour", () => {
     assert.isDefined(get().token)
     assert.lengthOf(get().nodes, 8)
     const target = itemOf(1).target
-    assert.strictEqual(ask({ _tag: "AnnouncePeer", target, token: 0, port: 7001 })?._tag, "Stored")
+    assert.strictEqual(ask({ _tag: "AnnouncePeer", target, token: Uint8Array.of(0), port: 7001 })?._tag, "Stored")
     assert.deepStrictEqual(found(ask({ _tag: "GetPeers", target })).peers, [])
   })
 
@@ -125,7 +127,7 @@ describe("Misbehaviour", () => {
     assert.lengthOf(get().nodes, 8)
     const closest = node.table.closest(target)[0]!
     for (const { address, id } of get().nodes) {
-      assert.isTrue(Xor.isCloser(target, id, closest.id))
+      assert.isTrue(NodeId.isCloser(target, id, closest.id))
       assert.match(address, /^10\.77\./)
     }
   })

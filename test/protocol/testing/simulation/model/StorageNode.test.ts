@@ -1,12 +1,14 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as Ids from "../../../../../src/protocol/testing/simulation/model/Ids.ts"
+import * as NodeId from "../../../../../src/protocol/dht/client/NodeId.ts"
 import * as Record from "../../../../../src/protocol/dht/Record.ts"
 import { Chance } from "../../../../../src/protocol/testing/simulation/Chance.ts"
+import type { Token } from "../../../../../src/protocol/dht/client/Krpc.ts"
 import type { Answer } from "../../../../../src/protocol/testing/simulation/model/Krpc.ts"
 import { PEER_LIFETIME_MS } from "../../../../../src/protocol/testing/simulation/model/Shelf.ts"
 import { type Options, StorageNode } from "../../../../../src/protocol/testing/simulation/model/StorageNode.ts"
 import * as StoredItem from "../../../../../src/protocol/testing/simulation/model/StoredItem.ts"
 import { ROTATE_MS } from "../../../../../src/protocol/testing/simulation/model/Tokens.ts"
-import * as Xor from "../../../../../src/protocol/testing/simulation/model/Xor.ts"
 import { ed25519, keyPair, recordOf, text } from "../ModelNetwork.ts"
 
 const ALICE = "172.16.0.1:6881"
@@ -19,7 +21,7 @@ const makeNode = (options: Partial<Pick<Options, "capacity" | "lifetimeMs" | "re
   const node = new StorageNode({
     name: "n0",
     address: "10.0.0.1:6881",
-    id: Xor.random(chance),
+    id: Ids.random(chance),
     capacity: options.capacity ?? 100,
     lifetimeMs: options.lifetimeMs ?? Infinity,
     refusesSame: options.refusesSame ?? false,
@@ -29,7 +31,7 @@ const makeNode = (options: Partial<Pick<Options, "capacity" | "lifetimeMs" | "re
   })
   const put = (item: StoredItem.StoredItem, cas?: number) =>
     outcome(node.answer({ _tag: "Put", token: node.tokenFor(ALICE), item, cas }, ALICE))
-  const get = (target: Xor.Id) => {
+  const get = (target: NodeId.NodeId) => {
     const answer = node.answer({ _tag: "Get", target }, BOB)
     return answer._tag === "Found" ? answer.item : undefined
   }
@@ -117,7 +119,7 @@ describe("StorageNode: immutable items", () => {
   it("files them under the hash of what they are", () => {
     const { get, put } = makeNode()
     const item = StoredItem.immutable(text("hello"))
-    assert.deepStrictEqual(item.target, Xor.fromBytes(Record.immutableTargetOf(text("hello"))))
+    assert.deepStrictEqual(item.target, NodeId.fromBytes(Record.immutableTargetOf(text("hello"))))
     assert.strictEqual(put(item), "Stored")
     assert.strictEqual(put(item), "Stored")
     assert.strictEqual(get(item.target), item)
@@ -127,14 +129,21 @@ describe("StorageNode: immutable items", () => {
 
 describe("StorageNode: tokens", () => {
   const item = itemOf("tokens", 1)
-  const putWith = (node: StorageNode, token: number, from: string) =>
+  const putWith = (node: StorageNode, token: Token, from: string) =>
     outcome(node.answer({ _tag: "Put", token, item, cas: undefined }, from))
 
   it("honours a token from the host that it was given to only", () => {
     const { node } = makeNode()
     const token = node.tokenFor(ALICE)
     assert.strictEqual(putWith(node, token, BOB), 203)
-    assert.strictEqual(putWith(node, token + 1, ALICE), 203)
+    assert.strictEqual(
+      putWith(
+        node,
+        token.map((byte) => byte ^ 1),
+        ALICE
+      ),
+      203
+    )
     assert.strictEqual(putWith(node, token, "172.16.0.1:9999"), "Stored")
   })
 
@@ -218,7 +227,7 @@ describe("StorageNode: what it keeps", () => {
 })
 
 describe("StorageNode: peers", () => {
-  const target = Xor.random(Chance.of("infohash"))
+  const target = Ids.random(Chance.of("infohash"))
   const announce = (node: StorageNode, from: string, port: number, token = node.tokenFor(from)) =>
     outcome(node.answer({ _tag: "AnnouncePeer", target, token, port }, from))
   const peersOf = (node: StorageNode) => {
@@ -237,7 +246,7 @@ describe("StorageNode: peers", () => {
 
   it("refuses bad tokens and ports with 203", () => {
     const { node } = makeNode()
-    assert.strictEqual(announce(node, ALICE, 7001, 1), 203)
+    assert.strictEqual(announce(node, ALICE, 7001, Uint8Array.of(1)), 203)
     for (const port of [0, 65_536, 1.5]) assert.strictEqual(announce(node, ALICE, port), 203)
     assert.deepStrictEqual(peersOf(node), [])
   })

@@ -1,0 +1,94 @@
+/**
+ * What makes the command line start sooner: a plugin for the bundler, and how it splits the output. Every command waits
+ * for what is loaded and evaluated before it begins, and some of that costs more than it gives.
+ *
+ * `import … from "node:fs"` makes Node read every property of the module, the lazy ones too, so that file streams,
+ * promises, readline and WebCrypto are loaded for nobody. `process.getBuiltinModule` hands out the module as it is.
+ * And effect/cli makes an `Intl.Segmenter` when it is loaded, for which ICU reads its tables (some 15 ms), to measure
+ * how wide help is on a terminal.
+ */
+import * as Path from "node:path"
+import type { Plugin } from "rolldown"
+
+const SEGMENTED = /[\\/]effect[\\/]dist[\\/]cli[\\/]CliOutput\.js$/
+const SEGMENTER = /new Intl\.Segmenter\(undefined, \{\s*granularity: "grapheme"\s*\}\)/
+
+/** In place of a segmenter: makes one when the first text is to be measured. */
+const LAZY_SEGMENTER = `((made) => ({
+  segment: (text) => (made ??= new Intl.Segmenter(undefined, { granularity: "grapheme" })).segment(text)
+}))()`
+
+/** A line of the imports at the head of a chunk. */
+const IMPORT = /^import (?:(?<clause>.+?) from )?"(?<module>[^"]+)";$/
+
+/** `a, b as c` of an import, as the members of a pattern. */
+const membersOf = (names: string): string => names.replaceAll(" as ", ": ")
+
+/** What an import of one of Node's modules comes to, without an import. */
+const constantsOf = (clause: string, module: string): string => {
+  const source = `process.getBuiltinModule(${JSON.stringify(module)})`
+  const parts = /^(?:(?<whole>[\w$]+)(?:, )?)?(?:\* as (?<all>[\w$]+)|\{(?<members>.*)\})?$/.exec(clause)?.groups
+  if (parts === undefined) throw new Error(`An import that is not understood: ${clause}`)
+  const { all, members, whole } = parts
+  const targets = [
+    ...(whole === undefined ? [] : [whole]),
+    ...(all === undefined ? [] : [all]),
+    ...(members === undefined ? [] : [`{${membersOf(members)}}`])
+  ]
+  return targets.map((target) => `const ${target} = ${source};`).join(" ")
+}
+
+/** The chunk, with Node's modules taken as they are. Its imports stand at its head. */
+export const withoutFacades = (code: string): string => {
+  const lines = code.split("\n")
+  for (const [at, line] of lines.entries()) {
+    const { clause, module } = IMPORT.exec(line)?.groups ?? {}
+    if (module === undefined) break
+    if (module.startsWith("node:")) lines[at] = clause === undefined ? "" : constantsOf(clause, module)
+  }
+  return lines.join("\n")
+}
+
+/**
+ * What is loaded together, in this order: to begin at all, to use the home, and to look something up. Each module goes to
+ * the first that needs it. Left to itself the bundler makes a file of every set of modules that some commands share,
+ * and to load a file costs about a millisecond.
+ */
+const CHUNKS: Readonly<Record<string, ReadonlyArray<string>>> = {
+  start: ["src/cli/main.ts"],
+  home: ["src/cli/commands/Keys.ts"],
+  lookup: ["src/cli/commands/Resolve.ts", "src/cli/commands/Query.ts", "src/cli/commands/ThroughDaemon.ts"]
+}
+
+/** A plugin, and how it wants the output to be split, for one build. `root` is the repository. */
+export const make = (root: string) => {
+  const members = new Map(Object.keys(CHUNKS).map((name) => [name, new Set<string>()]))
+  const plugin: Plugin = {
+    name: "lean-start",
+    transform(code, id) {
+      if (!SEGMENTED.test(id)) return null
+      // An effect that no longer has it there is to be looked at again.
+      if (!SEGMENTER.test(code)) throw new Error(`There is no segmenter in ${id} any more`)
+      return { code: code.replace(SEGMENTER, LAZY_SEGMENTER), map: null }
+    },
+    buildEnd() {
+      for (const [name, entries] of Object.entries(CHUNKS)) {
+        const found = members.get(name)!
+        const next = entries.map((entry) => Path.join(root, entry))
+        for (let id = next.pop(); id !== undefined; id = next.pop()) {
+          const module = this.getModuleInfo(id)
+          if (found.has(id) || module === null) continue
+          found.add(id)
+          next.push(...module.importedIds)
+        }
+      }
+    },
+    renderChunk: (code) => ({ code: withoutFacades(code), map: null })
+  }
+  const groups = [...members].map(([name, modules], index) => ({
+    name,
+    priority: members.size - index,
+    test: (id: string) => modules.has(id)
+  }))
+  return { plugin, codeSplitting: { groups } }
+}
