@@ -107,7 +107,7 @@ export const mutants: ReadonlyArray<Mutant> = [
     file: "registry/Revision.ts",
     find: "remote === undefined ? undefined : { cas: remote.seq }",
     replace: "undefined",
-    caughtBy: { scenario: "last-word", seed: 82 }
+    caughtBy: { scenario: "last-word", seed: 29 }
   },
   {
     name: "lost-race-given-up",
@@ -115,7 +115,7 @@ export const mutants: ReadonlyArray<Mutant> = [
     file: "registry/Revision.ts",
     find: `(reason.reason._tag === "CasConflict" || reason.reason._tag === "StaleSeq")`,
     replace: `reason.reason._tag === "CasConflict"`,
-    caughtBy: { scenario: "last-word", seed: 7 }
+    caughtBy: { scenario: "last-word", seed: 33 }
   },
   {
     name: "rival-record-unseen",
@@ -123,7 +123,7 @@ export const mutants: ReadonlyArray<Mutant> = [
     file: "registry/Revision.ts",
     find: "isRaced ? [...rivals, ...older].slice(0, CONTESTED_MAX) : []",
     replace: "[]",
-    caughtBy: { scenario: "last-word", seed: 94 }
+    caughtBy: { scenario: "last-word", seed: 38 }
   },
   {
     name: "merge-drops-versions",
@@ -310,7 +310,7 @@ export const mutants: ReadonlyArray<Mutant> = [
     file: "registry/RePutSchedule.ts",
     find: `if (isDue(health, now)) return "put"`,
     replace: "",
-    caughtBy: { scenario: "power-cut", seed: 6 }
+    caughtBy: { scenario: "power-cut", seed: 7 }
   },
 
   // Looking up and storing
@@ -320,7 +320,7 @@ export const mutants: ReadonlyArray<Mutant> = [
     file: "dht/client/Session.ts",
     find: "isComplete && (answered >= ANSWERS_TO_DENY || 2 * answered >= asked)",
     replace: "true",
-    caughtBy: { scenario: "unheard", seed: 4 }
+    caughtBy: { scenario: "unheard", seed: 16 }
   },
   {
     name: "late-node-given-up",
@@ -392,7 +392,7 @@ export const mutants: ReadonlyArray<Mutant> = [
     file: "dht/client/RecordClient.ts",
     find: "if (!rival && holders",
     replace: "if (holders",
-    caughtBy: { scenario: "last-word", seed: 8 }
+    caughtBy: { scenario: "last-word", seed: 15 }
   },
 
   // Time
