@@ -249,7 +249,11 @@ describe("ls-cli daemon", { timeout: 90_000 }, () => {
       assert.strictEqual((await person.resolve("published")).name, "published")
       const failure = await person.fails(2, "DaemonRunning", "daemon")
       assert.include(failure.message, `process ${pid}, which does not answer`)
-      const asking = [["daemon", "status"], ["daemon", "stop"], ["daemon", "metrics"], ["doctor"]]
+      const asking = [
+        ["daemon", "status"],
+        ["daemon", "stop"],
+        ["daemon", "metrics"]
+      ]
       await Promise.all(
         asking.map(async (args) => {
           const silent = await person.fails(5, "DaemonSilent", ...args)
@@ -257,6 +261,8 @@ describe("ls-cli daemon", { timeout: 90_000 }, () => {
           assert.include(silent.hint, `kill ${pid}`)
         })
       )
+      const found = await person.fails(5, "NotConnected", "doctor")
+      assert.include(found.message, "daemon")
     } finally {
       process.kill(pid, "SIGCONT")
     }

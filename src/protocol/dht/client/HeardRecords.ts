@@ -81,8 +81,11 @@ export class HeardRecords {
 
   /** Whether nodes on `count` hosts gave the newest of the records that are valid. */
   isAgreedBy(count: number): boolean {
-    const newestFirst = [...this.#sent.values()].toSorted((a, b) => (Record.newer(a.item, b.item) === a.item ? -1 : 1))
-    const newest = newestFirst.find((sent) => Result.isSuccess(this.#judge(sent)))
+    let newest: Sent | undefined
+    for (const sent of this.#sent.values()) {
+      const isNewer = newest === undefined || Record.newer(newest.item, sent.item) === sent.item
+      if (isNewer && Result.isSuccess(this.#judge(sent))) newest = sent
+    }
     return newest !== undefined && (count <= 1 || Networks.countHosts(newest.senders) >= count)
   }
 
@@ -95,14 +98,17 @@ export class HeardRecords {
 
   /** Under the key and salt that were asked for, whatever the node says. */
   #judge(sent: Sent): Result.Result<Record.Record, Record.InvalidRecord> {
-    const { seq, signature, value } = sent.item
-    const item = {
+    return (sent.verdict ??= Record.verifyWith(this.#ed25519, this.#itemOf(sent.item), this.#subject))
+  }
+
+  /** A copy, since what nodes give may be a view of something bigger. */
+  #itemOf({ seq, signature, value }: GivenRecord): Record.Item {
+    return {
       publicKey: this.#publicKey,
       salt: this.#salt,
       seq,
       value: Uint8Array.from(value),
       signature: Uint8Array.from(signature)
     }
-    return (sent.verdict ??= Record.verifyWith(this.#ed25519, item, this.#subject))
   }
 }
