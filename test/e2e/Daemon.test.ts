@@ -261,8 +261,9 @@ describe("ls-cli daemon", { timeout: 90_000 }, () => {
           assert.include(silent.hint, `kill ${pid}`)
         })
       )
-      const found = await person.fails(5, "NotConnected", "doctor")
-      assert.include(found.message, "daemon")
+      const doctor = await LsCli.run(["doctor", "--json", "--home", person.home, "--bootstrap", person.bootstrap])
+      assert.strictEqual(doctor.code, 5)
+      assert.include(doctor.stderr, "Not well: daemon")
     } finally {
       process.kill(pid, "SIGCONT")
     }
