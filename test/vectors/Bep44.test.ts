@@ -4,7 +4,7 @@
  * own rules, and for one that leaves it to the library.
  */
 import { afterAll, assert, beforeAll, describe, expect, it } from "@effect/vitest"
-import { ErrorCode } from "../../src/runtime/dht/KrpcMessage.ts"
+import { ErrorCode } from "../../src/protocol/dht/client/Krpc.ts"
 import {
   asBytes,
   asDictionary,

@@ -6,7 +6,7 @@ import { afterAll, assert, beforeAll, describe, expect, it } from "@effect/vites
 import * as Result from "effect/Result"
 import * as Bencode from "../../src/protocol/core/Bencode.ts"
 import * as KrpcGuard from "../../src/runtime/dht/KrpcGuard.ts"
-import { NODES_MAX } from "../../src/runtime/dht/KrpcMessage.ts"
+import { NODES_MAX } from "../../src/protocol/dht/client/Krpc.ts"
 import {
   asBytes,
   asDictionary,

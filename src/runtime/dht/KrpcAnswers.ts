@@ -6,20 +6,18 @@
 import * as Result from "effect/Result"
 import * as Bencode from "../../protocol/core/Bencode.ts"
 import type { Asker } from "./KrpcAddresses.ts"
+import { ErrorCode, NODES_MAX, PEERS_MAX } from "../../protocol/dht/client/Krpc.ts"
 import {
   ASKER_BYTES,
   COMPACT_NODE_BYTES,
   COMPACT_PEER_BYTES,
   encodeFailure,
   encodeResponse,
-  ErrorCode,
   isBytes,
   isDictionary,
   isList,
-  NODES_MAX,
   type Query,
   UNFRAGMENTED_BYTES,
-  VALUES_MAX,
   withAsker
 } from "./KrpcMessage.ts"
 
@@ -45,7 +43,7 @@ const trim = (values: Bencode.Dictionary): Bencode.Dictionary => {
   return {
     ...values,
     ...(isBytes(nodes) ? { nodes: nodes.subarray(0, NODES_MAX * COMPACT_NODE_BYTES) } : {}),
-    ...(isList(peers) ? { values: peers.slice(0, VALUES_MAX) } : {})
+    ...(isList(peers) ? { values: peers.slice(0, PEERS_MAX) } : {})
   }
 }
 

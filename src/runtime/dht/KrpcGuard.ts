@@ -8,7 +8,8 @@
 import * as Result from "effect/Result"
 import * as Bencode from "../../protocol/core/Bencode.ts"
 import type { Refusal } from "./KrpcItem.ts"
-import { encodeFailure, ErrorCode, isBytes, isDictionary, type Message } from "./KrpcMessage.ts"
+import { ErrorCode } from "../../protocol/dht/client/Krpc.ts"
+import { encodeFailure, isBytes, isDictionary, type Message } from "./KrpcMessage.ts"
 import * as KrpcQuery from "./KrpcQuery.ts"
 import * as KrpcReply from "./KrpcReply.ts"
 

@@ -5,7 +5,8 @@
 import * as Bencode from "../../protocol/core/Bencode.ts"
 import { SIGNATURE_BYTES } from "../../protocol/core/Ed25519.ts"
 import { isStrongPoint, PUBLIC_KEY_BYTES } from "../../protocol/core/PublicKey.ts"
-import { ErrorCode, isBytes, isBytesOfLength, isDictionary, isList } from "./KrpcMessage.ts"
+import { ErrorCode } from "../../protocol/dht/client/Krpc.ts"
+import { isBytes, isBytesOfLength, isDictionary, isList } from "./KrpcMessage.ts"
 
 /** Of the *bencoded* value, as libtorrent counts (BEP 44: "must be less than 1000 bytes"). */
 export const VALUE_MAX_BYTES = 1_000

@@ -20,28 +20,8 @@ export const COMPACT_PEER_BYTES = COMPACT_ADDRESS_BYTES
 /** What fits an Ethernet frame after the IPv4 and UDP headers: 1,500 − 20 − 8 bytes. Longer replies are trimmed. */
 export const UNFRAGMENTED_BYTES = 1_472
 
-/** Twice the K of BEP 5: what a lookup needs; a longer list only floods the routing table. */
-export const NODES_MAX = 16
-
-/** As many peers as fit one unfragmented reply: 128 × 8 bytes of bencode. */
-export const VALUES_MAX = 128
-
 /** The methods of BEP 5 and BEP 44 that the library answers. */
 export type Method = "ping" | "find_node" | "get_peers" | "announce_peer" | "get" | "put"
-
-/** KRPC error codes: BEP 5 "Errors" (201–204), BEP 44 "Errors" (205–302). */
-export const ErrorCode = {
-  generic: 201,
-  protocol: 203,
-  methodUnknown: 204,
-  valueTooBig: 205,
-  invalidSignature: 206,
-  saltTooBig: 207,
-  casMismatch: 301,
-  seqTooLow: 302
-} as const
-
-export type ErrorCode = (typeof ErrorCode)[keyof typeof ErrorCode]
 
 export interface Query {
   readonly _tag: "Query"

@@ -5,15 +5,8 @@
 import * as Result from "effect/Result"
 import type * as Bencode from "../../protocol/core/Bencode.ts"
 import { isSequence, type Refusal, refuseMutable, refuseValue } from "./KrpcItem.ts"
-import {
-  ErrorCode,
-  isBytes,
-  isBytesOfLength,
-  isDictionary,
-  type Method,
-  NODE_ID_BYTES,
-  type Query
-} from "./KrpcMessage.ts"
+import { ErrorCode } from "../../protocol/dht/client/Krpc.ts"
+import { isBytes, isBytesOfLength, isDictionary, type Method, NODE_ID_BYTES, type Query } from "./KrpcMessage.ts"
 
 /** Ours has 20; others 4 to 20. A longer one only makes us carry another's luggage. */
 export const TOKEN_MAX_BYTES = 64

@@ -5,19 +5,17 @@
 import type * as Bencode from "../../protocol/core/Bencode.ts"
 import { COMPACT_ADDRESS_BYTES, hostAt, isPublicHost, isReachable, portAt } from "./KrpcAddresses.ts"
 import { replyItem } from "./KrpcItem.ts"
+import { ErrorCode, NODES_MAX, PEERS_MAX } from "../../protocol/dht/client/Krpc.ts"
 import {
   COMPACT_NODE_BYTES,
   COMPACT_PEER_BYTES,
-  ErrorCode,
   type Failure,
   isBytes,
   isBytesOfLength,
   isDictionary,
   isList,
   NODE_ID_BYTES,
-  NODES_MAX,
-  type Response,
-  VALUES_MAX
+  type Response
 } from "./KrpcMessage.ts"
 import { isToken } from "./KrpcQuery.ts"
 
@@ -50,7 +48,7 @@ const keepNodes = (nodes: Uint8Array, fromPublic: boolean): Uint8Array => {
 const keepValues = (values: ReadonlyArray<Bencode.Value>, fromPublic: boolean): ReadonlyArray<Bencode.Value> => {
   const kept: Array<Uint8Array> = []
   for (const value of values) {
-    if (kept.length === VALUES_MAX) break
+    if (kept.length === PEERS_MAX) break
     if (isBytesOfLength(value, COMPACT_PEER_BYTES) && isReachable(value, 0, fromPublic)) kept.push(value)
   }
   return kept

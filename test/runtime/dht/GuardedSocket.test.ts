@@ -2,7 +2,8 @@ import * as Dgram from "node:dgram"
 import { afterEach, assert, describe, it } from "@effect/vitest"
 import type DHT from "bittorrent-dht"
 import * as GuardedSocket from "../../../src/runtime/dht/GuardedSocket.ts"
-import { ErrorCode, NODES_MAX, UNFRAGMENTED_BYTES, VALUES_MAX } from "../../../src/runtime/dht/KrpcMessage.ts"
+import { ErrorCode, NODES_MAX, PEERS_MAX } from "../../../src/protocol/dht/client/Krpc.ts"
+import { UNFRAGMENTED_BYTES } from "../../../src/runtime/dht/KrpcMessage.ts"
 import { TRANSACTION_ID_BYTES, TRANSACTION_LIFETIME_MS } from "../../../src/runtime/dht/KrpcTransactions.ts"
 import {
   asBytes,
@@ -285,11 +286,11 @@ describe("GuardedSocket", () => {
       const node = await startNode()
       const peer = await stranger(node)
       const token = await peer.token()
-      for (let port = 1; port <= VALUES_MAX * 2; port++) {
+      for (let port = 1; port <= PEERS_MAX * 2; port++) {
         await peer.ask("announce_peer", { info_hash: TARGET, port, token })
       }
       const values = asDictionary((await peer.ask("get_peers", { info_hash: TARGET }))?.["r"])["values"]
-      assert.lengthOf(values as ReadonlyArray<unknown>, VALUES_MAX)
+      assert.lengthOf(values as ReadonlyArray<unknown>, PEERS_MAX)
     })
   })
 

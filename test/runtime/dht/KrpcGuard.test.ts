@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { inspect, QUERY_MAX_BYTES, REPLY_MAX_BYTES, type Verdict } from "../../../src/runtime/dht/KrpcGuard.ts"
-import { encode, ErrorCode, NODES_MAX, VALUES_MAX } from "../../../src/runtime/dht/KrpcMessage.ts"
+import { ErrorCode, NODES_MAX, PEERS_MAX } from "../../../src/protocol/dht/client/Krpc.ts"
+import { encode } from "../../../src/runtime/dht/KrpcMessage.ts"
 import {
   asBytes,
   asDictionary,
@@ -214,8 +215,8 @@ describe("KrpcGuard", () => {
       const nodes = Array.from({ length: NODES_MAX + 4 }, (_, i) => node([10, 0, 0, i + 1], 6881))
       const kept = asBytes(returned({ nodes: Buffer.concat(nodes) })["nodes"])
       assert.deepEqual(Buffer.from(kept), Buffer.concat(nodes.slice(0, NODES_MAX)))
-      const values = Array.from({ length: VALUES_MAX + 9 }, () => text("axje.u"))
-      assert.lengthOf(returned({ values })["values"] as ReadonlyArray<unknown>, VALUES_MAX)
+      const values = Array.from({ length: PEERS_MAX + 9 }, () => text("axje.u"))
+      assert.lengthOf(returned({ values })["values"] as ReadonlyArray<unknown>, PEERS_MAX)
     })
 
     it("leaves out nodes that nobody can reach", () => {

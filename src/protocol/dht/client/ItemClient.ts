@@ -35,7 +35,7 @@ export const make = (session: Session.Session): Pick<Dht["Service"], Methods> =>
     const id = Session.idOf(target)
     const holders = new Set<string>()
     let value: Uint8Array | undefined
-    const { answered, asked, closest, isComplete, width } = yield* Session.search(session, {
+    const { answered, asked, closest, isComplete } = yield* Session.search(session, {
       question: { _tag: "Get", target: id },
       timeoutMs: Session.timeoutMsOf(options),
       onFound: (from, { item }) => {
@@ -48,7 +48,7 @@ export const make = (session: Session.Session): Pick<Dht["Service"], Methods> =>
         return until === "found" || Networks.countHosts(holders) >= (options?.enough ?? Infinity) ? "enough" : "found"
       }
     })
-    const place: ItemPlace = { closest, width, asked, answered, isComplete, holders, value }
+    const place: ItemPlace = { closest, asked, answered, isComplete, holders, value }
     if (isComplete) places.set(id.hex, now(), place)
     return place
   })
@@ -74,7 +74,7 @@ export const make = (session: Session.Session): Pick<Dht["Service"], Methods> =>
       return yield* Session.fail(new PutRefused({ target: id.hex, problem }))
     }
     const place = places.find(id.hex, now()) ?? (yield* search(target, "all", undefined))
-    const { round } = yield* Session.write(session, id, place, options?.minAcks ?? 1, ({ token }) => ({
+    const { round } = yield* Session.write(session, id, place.closest, options?.minAcks ?? 1, ({ token }) => ({
       _tag: "PutImmutable",
       target: id,
       token,

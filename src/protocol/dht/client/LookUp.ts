@@ -39,16 +39,12 @@ const SIDES_MAX = 16
 /** Nodes of owners that have enough others closest to the target: as many fill half of an honest reply (BEP 5, K = 8). */
 const CROWD_MIN = 4
 
-/** Further nodes that answered, beside those to write to: they take the place of some that refuse. */
-const SPARE_NODES = 20
-
 export interface Outcome {
   /** Nodes that were asked, and those of them that answered. */
   readonly asked: number
   readonly answered: number
-  /** Nodes that answered with a token, closest first; the first `width` of them are those to write to. */
+  /** Those of the closest nodes that gave a token, closest first: the ones to write to. */
   readonly closest: ReadonlyArray<StoreNode>
-  readonly width: number
   /** Whether the closest nodes were asked; not so when `onFound` had seen enough, or time was over. */
   readonly isComplete: boolean
 }
@@ -349,10 +345,10 @@ class Running {
     const { width } = this.#ranking
     const writable = [...this.#answered.values()].filter((node) => node !== undefined).map(Networks.placed)
     const nearest = NodeId.closest(writable, this.#target, writable.length)
-    const closest = Networks.spread(nearest, width + SPARE_NODES)
+    const closest = Networks.spread(nearest, width)
     if (isComplete && width === CLOSEST_NODES) this.#shared.size.note(this.#target, closest)
     const [asked, answered] = [this.#questions.asked, this.#answered.size]
-    this.#onEnd({ asked, answered, closest, width, isComplete })
+    this.#onEnd({ asked, answered, closest, isComplete })
   }
 }
 

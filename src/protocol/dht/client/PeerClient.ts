@@ -60,9 +60,9 @@ export const make = (session: Session.Session): Pick<Dht["Service"], "announcePe
   return {
     announcePeer: Effect.fn("Dht.announcePeer")(function* (infohash: Infohash, port: number) {
       const target = NodeId.fromBytes(infohash)
-      const { closest, width } = yield* search(target)
+      const { closest } = yield* search(target)
       yield* failWithoutNodes
-      const { round } = yield* Session.write(session, target, { closest, width }, 1, ({ token }) => ({
+      const { round } = yield* Session.write(session, target, closest, 1, ({ token }) => ({
         _tag: "AnnouncePeer",
         target,
         token,

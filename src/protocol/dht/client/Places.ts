@@ -9,9 +9,8 @@ export const FRESH_MS = 60_000
 export const PLACES_MAX = 512
 
 export interface Place {
-  /** Nodes that can be written to, closest first; the first `width` of them are to be. */
+  /** The nodes to write to, closest first. */
   readonly closest: ReadonlyArray<StoreNode>
-  readonly width: number
   /** `host:port` of the nodes that said that they hold the item. */
   readonly holders: ReadonlySet<string>
   readonly asked: number

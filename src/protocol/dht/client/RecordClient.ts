@@ -63,7 +63,7 @@ export const make = (session: Session.Session): Pick<Dht["Service"], "lookup" | 
     const target = Session.idOf(Record.targetOf(publicKey, salt))
     const replies = new HeardRecords(ed25519, publicKey, salt, target.hex)
     const { enough } = options ?? {}
-    const { answered, asked, closest, isComplete, width } = yield* Session.search(session, {
+    const { answered, asked, closest, isComplete } = yield* Session.search(session, {
       question: { _tag: "Get", target },
       timeoutMs: Session.timeoutMsOf(options),
       onFound: (from, found) => {
@@ -74,7 +74,7 @@ export const make = (session: Session.Session): Pick<Dht["Service"], "lookup" | 
     })
     const heard = replies.valid
     const holders = heard[0]?.holders ?? NOBODY
-    const place = { closest, width, asked, answered, isComplete, holders, heard, isForeign: replies.isForeign }
+    const place = { closest, asked, answered, isComplete, holders, heard, isForeign: replies.isForeign }
     // Where not all of the closest were asked, a write would go to the wrong ones.
     if (isComplete) places.set(target.hex, now(), place)
     return place
@@ -159,7 +159,7 @@ export const make = (session: Session.Session): Pick<Dht["Service"], "lookup" | 
       value,
       cas: sentCas
     })
-    const { holders, round } = yield* Session.write(session, id, place, minAcks, writeFor, holdersOf)
+    const { holders, round } = yield* Session.write(session, id, place.closest, minAcks, writeFor, holdersOf)
     yield* Metric.update(DhtMetrics.putAcks, Networks.countHosts(holders))
     if (holders.size === 0) {
       places.forget(key)

@@ -76,32 +76,31 @@ export interface Written {
 }
 
 /**
- * Writes to the nodes of a place. Where those that hold the item then, as `holdersOf` says, are on fewer hosts than
- * `minAcks`, or of too few networks, twice as many nodes are looked for, and written to as well.
+ * Writes to the nodes that a look-up of the target ended with. Where those that hold the item then, as `holdersOf`
+ * says, are on fewer hosts than `minAcks`, or of too few networks, twice as many are looked for, and written to as well.
  */
 export const write = Effect.fnUntraced(function* (
   { shared }: Session,
   target: NodeId.NodeId,
-  { closest, width }: Pick<Place, "closest" | "width">,
+  closest: Place["closest"],
   minAcks: number,
   writeFor: Parameters<typeof WriteRound.run>[2],
   holdersOf: (round: WriteRound.Round) => Effect.Effect<ReadonlySet<string>, DhtError> = ({ stored }) =>
     Effect.succeed(stored)
 ) {
-  const nearest = closest.slice(0, width)
-  const first = yield* WriteRound.run(shared, nearest, writeFor)
+  const first = yield* WriteRound.run(shared, closest, writeFor)
   const written: Written = { round: first, holders: yield* holdersOf(first) }
   const isEnough =
     Networks.countHosts(written.holders) >= minAcks && Networks.count(written.holders) >= Networks.NETWORKS_MIN
   // Fewer than that are the whole network.
-  if (isEnough || nearest.length < CLOSEST_NODES) return written
+  if (isEnough || closest.length < CLOSEST_NODES) return written
   const wider = yield* LookUp.run(shared, {
     question: { _tag: "Get", target },
-    width: 2 * width,
+    width: 2 * closest.length,
     onFound: () => "found"
   })
-  const asked = new Set(nearest.map(({ address }) => address))
-  const others = wider.closest.slice(0, wider.width).filter(({ address }) => !asked.has(address))
+  const asked = new Set(closest.map(({ address }) => address))
+  const others = wider.closest.filter(({ address }) => !asked.has(address))
   const round = WriteRound.join(first, yield* WriteRound.run(shared, others, writeFor))
   const further: Written = { round, holders: yield* holdersOf(round) }
   return further

@@ -6,14 +6,13 @@
  */
 import * as Bencode from "../../../protocol/core/Bencode.ts"
 import { isSequence, SALT_MAX_BYTES, VALUE_MAX_BYTES } from "../KrpcItem.ts"
+import { ErrorCode, NODES_MAX } from "../../../protocol/dht/client/Krpc.ts"
 import {
   COMPACT_NODE_BYTES,
   encodeFailure,
   encodeResponse,
-  ErrorCode,
   isBytes,
   NODE_ID_BYTES,
-  NODES_MAX,
   type Query
 } from "../KrpcMessage.ts"
 import type { Asker } from "../KrpcAddresses.ts"

@@ -10,7 +10,8 @@ import { type Archived, ArchiveUnavailable, type ItemArchive } from "../../../..
 import * as SqliteItems from "../../../../src/runtime/dht/items/SqliteItems.ts"
 import * as StorageNode from "../../../../src/runtime/dht/items/StorageNode.ts"
 import { type StoredItem, targetOf } from "../../../../src/runtime/dht/items/StoredItem.ts"
-import { UNFRAGMENTED_BYTES, VALUES_MAX } from "../../../../src/runtime/dht/KrpcMessage.ts"
+import { PEERS_MAX } from "../../../../src/protocol/dht/client/Krpc.ts"
+import { UNFRAGMENTED_BYTES } from "../../../../src/runtime/dht/KrpcMessage.ts"
 import { platform } from "../../TemporaryHome.ts"
 import { asBytes, asDictionary, codeOf, LOOPBACK, loose, Raw, STRANGER_ID, Stranger, text } from "../LiveNode.ts"
 import { immutable, mutable } from "./Items.ts"
@@ -133,7 +134,7 @@ describe("StorageNode", () => {
         assert.isUndefined(codeOf(yield* ask("announce_peer", { info_hash: STRANGER_ID, port, token })))
       }
       const reply = yield* ask("get_peers", { info_hash: STRANGER_ID })
-      assert.strictEqual(Object(asDictionary(reply?.["r"])["values"]).length, VALUES_MAX)
+      assert.strictEqual(Object(asDictionary(reply?.["r"])["values"]).length, PEERS_MAX)
       assert.isAtMost(loose(reply ?? {}).length, UNFRAGMENTED_BYTES)
     }).pipe(Effect.scoped, Effect.provide(platform))
   )
