@@ -374,8 +374,8 @@ export const mutants: ReadonlyArray<Mutant> = [
     name: "written-to-one-node",
     about: "a record is stored on the closest node alone",
     file: "dht/client/Session.ts",
-    find: "closest.slice(0, width)",
-    replace: "closest.slice(0, 1)",
+    find: "WriteRound.run(shared, closest, writeFor)",
+    replace: "WriteRound.run(shared, closest.slice(0, 1), writeFor)",
     caughtBy: { scenario: "half-published", seed: 2 }
   },
   {
