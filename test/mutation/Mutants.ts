@@ -373,9 +373,9 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     name: "written-to-one-node",
     about: "a record is stored on the closest node alone",
-    file: "dht/client/Session.ts",
-    find: "WriteRound.run(shared, closest, writeFor)",
-    replace: "WriteRound.run(shared, closest.slice(0, 1), writeFor)",
+    file: "dht/client/LookUp.ts",
+    find: "const closest = Networks.spread(nearest, width)",
+    replace: "const closest = Networks.spread(nearest, 1)",
     caughtBy: { scenario: "half-published", seed: 2 }
   },
   {

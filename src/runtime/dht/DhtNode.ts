@@ -16,6 +16,7 @@ import { isBytesOfLength, NODE_ID_BYTES } from "./KrpcMessage.ts"
 import { type After, realAfter } from "./KrpcRequests.ts"
 import { peerName, type Reply } from "./KrpcTransactions.ts"
 import { Newcomers, PING_TIMEOUT_MS } from "./Newcomers.ts"
+import * as TableUpkeep from "./TableUpkeep.ts"
 
 /** How long the library's own queries (bootstrap, checks of buckets) wait for an answer, in ms. */
 export const LIBRARY_TIMEOUT_MS = 1000
@@ -240,7 +241,7 @@ export const make = Effect.fnUntraced(function* (options: Options) {
     socket.on("error", onError)
     client.listen(options.port, options.host, () => resume(Effect.void))
   })
-  return {
+  const node: DhtNode = {
     ...unbound,
     now,
     after: options.machine?.after ?? realAfter,
@@ -248,7 +249,9 @@ export const make = Effect.fnUntraced(function* (options: Options) {
     port: client.address().port,
     bootstrap: () => bootstrapOf(unbound),
     addBootstrap: (addresses) => addBootstrap(unbound, addresses)
-  } satisfies DhtNode
+  }
+  yield* Effect.forkScoped(TableUpkeep.keep(node))
+  return node
 })
 
 /** Waits until the node has looked for its neighbours; with unreachable bootstrap nodes that takes a query timeout. */
