@@ -50,11 +50,12 @@ export const withoutFacades = (code: string): string => {
 }
 
 /**
- * What is loaded together, in this order: to begin at all, to use the home, and to look something up. Each module goes to
+ * What is loaded together, in this order: to ask a daemon, to begin at all, to use the home, and to look something up. Each module goes to
  * the first that needs it. Left to itself the bundler makes a file of every set of modules that some commands share,
  * and to load a file costs about a millisecond.
  */
 const CHUNKS: Readonly<Record<string, ReadonlyArray<string>>> = {
+  courier: ["src/cli/Courier.ts"],
   start: ["src/cli/main.ts"],
   home: ["src/cli/commands/Keys.ts"],
   lookup: ["src/cli/commands/Resolve.ts", "src/cli/commands/Query.ts", "src/cli/commands/ThroughDaemon.ts"]

@@ -60,7 +60,7 @@ const leanStart = LeanStart.make(root)
 
 const cli = {
   ...common,
-  input: { main: "src/cli/main.ts" },
+  input: { main: "src/cli/main.ts", courier: "src/cli/Courier.ts" },
   external: externalWhen(cliExternal),
   plugins: [leanStart.plugin],
   output: {
@@ -76,7 +76,8 @@ const cli = {
 const launcher = `#!/usr/bin/env node
 import * as Module from "node:module"
 Module.enableCompileCache?.()
-await import("./main.js")
+const { deliver } = await import("./courier.js")
+if (!(await deliver(process.argv.slice(2)))) await import("./main.js")
 `
 
 /** Both passes; the library first, because the command line starts a part of it. */

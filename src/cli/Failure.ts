@@ -59,3 +59,9 @@ export const render = (failure: Failure, json: boolean): string => {
     ? JSON.stringify({ error: { code, message, hint } })
     : `error: ${Printable.plain(message)}\n       ${Printable.plain(hint)}`
 }
+
+/** Needed before anything is parsed, for what cannot be parsed. */
+const JSON_FLAG = /^--json(=(true|1|y|yes|on))?$/
+
+/** Whether a command line asks for failures as JSON. */
+export const asksForJson = (argv: ReadonlyArray<string>): boolean => argv.some((argument) => JSON_FLAG.test(argument))

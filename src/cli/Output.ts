@@ -7,6 +7,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Printable from "../runtime/archive/Printable.ts"
+import { Hosted } from "./Hosted.ts"
 import * as Progress from "./Progress.ts"
 
 export class Output extends Context.Service<
@@ -29,22 +30,26 @@ export interface Options {
 }
 
 export const layer = (options: Options): Layer.Layer<Output> =>
-  Layer.sync(Output, () => {
-    const mode: Progress.Mode = options.json
-      ? "silent"
-      : process.stderr.isTTY && (process.env["NO_COLOR"] ?? "") === "" && process.env["TERM"] !== "dumb"
-        ? "live"
-        : "plain"
-    return Output.of({
-      result: (document, lines) =>
-        options.json
-          ? Console.log(JSON.stringify(document))
-          : Effect.forEach(lines, (line) => Console.log(Printable.plain(line)), { discard: true }),
-      note: (line) => (options.json ? Effect.void : Console.error(Printable.plain(line))),
-      task: Progress.make(mode),
-      stay: Effect.suspend(() => {
-        options.onStay()
-        return Effect.never
+  Layer.effect(
+    Output,
+    Effect.gen(function* () {
+      const isHosted = (yield* Hosted) !== undefined
+      const mode: Progress.Mode = options.json
+        ? "silent"
+        : !isHosted && process.stderr.isTTY && (process.env["NO_COLOR"] ?? "") === "" && process.env["TERM"] !== "dumb"
+          ? "live"
+          : "plain"
+      return Output.of({
+        result: (document, lines) =>
+          options.json
+            ? Console.log(JSON.stringify(document))
+            : Effect.forEach(lines, (line) => Console.log(Printable.plain(line)), { discard: true }),
+        note: (line) => (options.json ? Effect.void : Console.error(Printable.plain(line))),
+        task: Progress.make(mode),
+        stay: Effect.suspend(() => {
+          options.onStay()
+          return Effect.never
+        })
       })
     })
-  })
+  )

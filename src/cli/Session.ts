@@ -5,6 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Deadline from "../protocol/core/Deadline.ts"
 import * as HomeDirectory from "../runtime/doctor/HomeDirectory.ts"
+import { type Host, Hosted } from "./Hosted.ts"
 import * as Output from "./Output.ts"
 import * as Settings from "./Settings.ts"
 
@@ -18,6 +19,8 @@ export class Session extends Context.Service<
     readonly limited: <A, E, R>(work: Effect.Effect<A, E, R>) => Effect.Effect<A, E | Deadline.DeadlineExceeded, R>
     /** Milliseconds that a download may take. */
     readonly downloadMs: Effect.Effect<number>
+    /** The daemon that runs this command, where it is not run by a process of its own. */
+    readonly hostedBy: Host | undefined
     /** For commands that write: fails with `InvalidArgument` where the home does not let them. */
     readonly writable: Effect.Effect<void, Settings.InvalidArgument>
   }
@@ -32,6 +35,7 @@ export const layer = (raw: Settings.Raw, onStay: () => void) =>
       const leftMs = Effect.map(Clock.currentTimeMillis, (now) => Math.max(1, end - now))
       return Session.of({
         ...settings,
+        hostedBy: yield* Hosted,
         limited: Deadline.until(end, settings.timeoutMs),
         downloadMs: Effect.map(leftMs, (left) => Math.max(left / 2, left - MARGIN_MS)),
         writable: Effect.suspend(() => {

@@ -1,29 +1,13 @@
 /** `ls-cli`: parses, runs, prints, and ends with the exit code that `docs/spec/errors.md` lists. */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as Cause from "effect/Cause"
-import * as CliOutput from "effect/cli/CliOutput"
-import * as Command from "effect/cli/Command"
-import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Logger from "effect/Logger"
 import { ExitCode } from "../protocol/core/Errors.ts"
 import * as Failure from "./Failure.ts"
-import * as Platform from "./Platform.ts"
-import * as Program from "./Program.ts"
-import { VERSION } from "./Version.ts"
-
-/** Wrong use is told on stderr by `Failure`; help that was asked for is a result. */
-const presenter: CliOutput.Presenter = {
-  present: (event) => (event._tag === "InvalidInvocation" ? Effect.void : CliOutput.defaultPresenter.present(event))
-}
-
-/** Needed before anything is parsed, for what cannot be parsed. */
-const JSON_FLAG = /^--json(=(true|1|y|yes|on))?$/
+import * as Invocation from "./Invocation.ts"
 
 const main = (argv: ReadonlyArray<string>) => {
-  const json = argv.some((argument) => JSON_FLAG.test(argument))
   let stays = false
-  const program = Program.make(() => (stays = true))
 
   /** `undefined` where there is nothing to complain about: success, help, or being stopped after the work was done. */
   const failureOf = (exit: Exit.Exit<unknown, unknown>): Failure.Failure | undefined => {
@@ -32,17 +16,14 @@ const main = (argv: ReadonlyArray<string>) => {
     return stays && failure?.exitCode === ExitCode.interrupted ? undefined : failure
   }
 
-  Command.runWith(program, { version: VERSION })(argv).pipe(
-    Effect.provide(Platform.layer),
-    Effect.provideService(CliOutput.Presenter, presenter),
-    Effect.provideService(Logger.LogToStderr, true),
+  Invocation.run(argv, () => (stays = true)).pipe(
     NodeRuntime.runMain({
       disableErrorReporting: true,
       // The last word is said here, since an interrupted fiber runs nothing that could say it.
       teardown: (exit, onExit) => {
         const failure = failureOf(exit)
         if (failure === undefined) return onExit(ExitCode.ok)
-        process.stderr.write(`${Failure.render(failure, json)}\n`)
+        process.stderr.write(`${Failure.render(failure, Failure.asksForJson(argv))}\n`)
         if (process.env["LIBRESEED_DEBUG"] === "1" && Exit.isFailure(exit)) {
           process.stderr.write(`${Cause.pretty(exit.cause)}\n`)
         }

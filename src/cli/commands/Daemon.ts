@@ -13,6 +13,7 @@ import {
   DaemonSilent
 } from "../../runtime/daemon/DaemonError.ts"
 import * as DaemonPid from "../../runtime/daemon/DaemonPid.ts"
+import * as DaemonPlace from "../../runtime/daemon/DaemonPlace.ts"
 import * as DaemonSocket from "../../runtime/daemon/DaemonSocket.ts"
 import * as DhtRpc from "../../runtime/daemon/DhtRpc.ts"
 import { Entry } from "../../runtime/dht/entry/Entry.ts"
@@ -35,8 +36,8 @@ const PATIENCE_MS = 5_000
 /** The daemon of this home, for the length of the scope. */
 const running = Effect.fnUntraced(function* (limitMs: number) {
   const { home } = yield* Session
-  const place = DaemonSocket.placeOf(home)
-  const daemon = DaemonSocket.isOurs(place) ? yield* DaemonCalls.open(place.path, limitMs) : Option.none()
+  const place = DaemonPlace.placeOf(home)
+  const daemon = DaemonPlace.isOurs(place) ? yield* DaemonCalls.open(place.path, limitMs) : Option.none()
   return Option.map(daemon, (daemon) => ({ ...daemon, path: place.path }))
 })
 
@@ -59,8 +60,8 @@ export const inspect = Effect.gen(function* () {
 
 const failWhereSilent = Effect.gen(function* () {
   const { home } = yield* Session
-  const place = DaemonSocket.placeOf(home)
-  if (!DaemonSocket.isOurs(place) || !(yield* DaemonSocket.isListening(place.path))) return
+  const place = DaemonPlace.placeOf(home)
+  if (!DaemonPlace.isOurs(place) || !(yield* DaemonSocket.isListening(place.path))) return
   const pid = yield* DaemonPid.find(place.path)
   return yield* fail(new DaemonSilent({ location: place.path, ...(pid === undefined ? {} : { pid }) }))
 })

@@ -6,10 +6,11 @@
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { isIpv4 } from "../../protocol/core/PeerAddress.ts"
+import { Dht } from "../../protocol/dht/Dht.ts"
 import { TopicPeers } from "../../protocol/dht/TopicPeers.ts"
 import { Seeders } from "../../protocol/registry/Seeders.ts"
 import * as Trust from "../../protocol/trust/Trust.ts"
-import * as DaemonSocket from "../../runtime/daemon/DaemonSocket.ts"
+import * as DaemonPlace from "../../runtime/daemon/DaemonPlace.ts"
 import type * as LiveNode from "../../runtime/LiveNode.ts"
 import * as Stores from "../../runtime/Stores.ts"
 import { reachOf } from "../../runtime/swarm/DialRule.ts"
@@ -32,8 +33,9 @@ const optionsOf = ({ bootstrap, home, host, isPublic, port, sources }: Session["
 const lazily = <A, E, R>(load: () => Promise<Layer.Layer<A, E, R>>) => Layer.unwrap(Effect.promise(load))
 
 const dht = (session: Session["Service"]) => {
+  if (session.hostedBy !== undefined) return Layer.succeed(Dht, session.hostedBy.dht)
   const own = lazily(() => import("../../runtime/LiveNode.ts").then(({ dht }) => dht(optionsOf(session))))
-  if (!session.usesDaemon || !DaemonSocket.isOurs(DaemonSocket.placeOf(session.home))) return own
+  if (!session.usesDaemon || !DaemonPlace.isOurs(DaemonPlace.placeOf(session.home))) return own
   return lazily(() => import("./ThroughDaemon.ts").then(({ dht }) => dht(session, own)))
 }
 

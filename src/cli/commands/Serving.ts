@@ -6,10 +6,12 @@ import * as Schedule from "effect/Schedule"
 import { INFOHASH_BYTES, Infohash } from "../../protocol/core/Infohash.ts"
 import { Dht } from "../../protocol/dht/Dht.ts"
 import * as DaemonServer from "../../runtime/daemon/DaemonServer.ts"
+import * as DaemonPlace from "../../runtime/daemon/DaemonPlace.ts"
 import * as DaemonSocket from "../../runtime/daemon/DaemonSocket.ts"
 import * as DhtRpc from "../../runtime/daemon/DhtRpc.ts"
 import { Entry } from "../../runtime/dht/entry/Entry.ts"
 import * as NodeMetrics from "../../runtime/metrics/NodeMetrics.ts"
+import * as Errands from "../Errands.ts"
 import { Output } from "../Output.ts"
 import { Session } from "../Session.ts"
 import * as Settings from "../Settings.ts"
@@ -49,7 +51,8 @@ export const serve = Effect.fnUntraced(function* (
       address: bound
     })),
     metrics,
-    onStop
+    onStop,
+    onErrand: yield* Errands.make
   })
 })
 
@@ -64,7 +67,7 @@ export const serveBeside = Effect.fnUntraced(function* (command: string, metrics
   const output = yield* Output
   const { home } = yield* Session
   // A look asks nothing, so that it counts for nothing in what the daemon tells of itself.
-  const free = Effect.repeat(DaemonSocket.isListening(DaemonSocket.placeOf(home).path), {
+  const free = Effect.repeat(DaemonSocket.isListening(DaemonPlace.placeOf(home).path), {
     schedule: LOOK,
     while: (isListening) => isListening
   })

@@ -21,7 +21,7 @@ import * as Record from "../../protocol/dht/Record.ts"
 import * as DaemonCalls from "./DaemonCalls.ts"
 import * as DaemonFallback from "./DaemonFallback.ts"
 import { QUESTIONS_AT_ONCE_MAX } from "./DaemonFrame.ts"
-import * as DaemonSocket from "./DaemonSocket.ts"
+import * as DaemonPlace from "./DaemonPlace.ts"
 import * as DhtRpc from "./DhtRpc.ts"
 
 /** What a daemon answered does not hold: it is asked no more. */
@@ -120,8 +120,8 @@ const reasonAgainst = (hello: DhtRpc.Hello, network: DhtRpc.Network): string | u
 
 /** The daemon of a home, if it is there, of this version, and in this network. Costs one look at the disk where there is none. */
 const find = Effect.fnUntraced(function* (home: string, network: DhtRpc.Network, probeMs: number | undefined) {
-  const place = DaemonSocket.placeOf(home)
-  if (!DaemonSocket.isOurs(place)) return Option.none()
+  const place = DaemonPlace.placeOf(home)
+  if (!DaemonPlace.isOurs(place)) return Option.none()
   const daemon = yield* DaemonCalls.open(place.path, probeMs)
   if (Option.isNone(daemon)) return Option.none()
   const { hello } = daemon.value

@@ -11,8 +11,10 @@ import { DhtError } from "../../protocol/dht/DhtError.ts"
 import * as Record from "../../protocol/dht/Record.ts"
 import * as DaemonClient from "./DaemonClient.ts"
 import * as DaemonConnections from "./DaemonConnections.ts"
+import * as DaemonPlace from "./DaemonPlace.ts"
 import * as DaemonSocket from "./DaemonSocket.ts"
 import * as DhtRpc from "./DhtRpc.ts"
+import type * as Errand from "./Errand.ts"
 
 /** Questions of all connections that are worked on at a time; each may ask a hundred nodes. */
 export const QUESTIONS_OF_ALL_MAX = 256
@@ -40,6 +42,8 @@ export interface Options {
   readonly metrics?: Effect.Effect<string> | undefined
   /** Ends the process's work when a client asks for that; where absent it is asked in vain. */
   readonly onStop?: Effect.Effect<void> | undefined
+  /** Runs a command in this process, if it can be run here. */
+  readonly onErrand?: ((args: ReadonlyArray<string>) => Effect.Effect<Errand.Done | undefined>) | undefined
   readonly limits?: DaemonConnections.Options | undefined
 }
 
@@ -76,6 +80,10 @@ const handlers = (options: Options, connections: DaemonConnections.Connections) 
         }
       }),
       metrics: () => options.metrics ?? Effect.succeed(""),
+      errand: ({ args, home, version }) =>
+        options.onErrand === undefined || version !== options.version || home !== options.home
+          ? Effect.succeed(null)
+          : Effect.map(options.onErrand(args), (done) => done ?? null),
       stop: () => Effect.as(options.onStop ?? Effect.void, options.onStop !== undefined),
       lookup: ({ publicKey, salt, options }) =>
         Effect.map(dht.lookup(publicKey, salt, DhtRpc.optionsFrom(options)), (answer) =>
@@ -108,7 +116,7 @@ const handlers = (options: Options, connections: DaemonConnections.Connections) 
  * `DaemonExposed` where the socket would be open to others, and with `DaemonSocketFailed`.
  */
 export const serve = Effect.fn("DaemonServer.serve")(function* (options: Options) {
-  const place = DaemonSocket.placeOf(options.home)
+  const place = DaemonPlace.placeOf(options.home)
   const server = yield* DaemonSocket.listen(place, DaemonClient.holderAt)
   const connections = yield* DaemonConnections.make(server, options.limits)
   yield* RpcServer.make(DhtRpc.DhtRpc, {

@@ -1,9 +1,7 @@
 /**
- * Where a daemon's Unix socket lies, and who may stand there. It is `<home>/daemon.sock`, readable
- * and writable by its owner alone, in a directory that nobody else can write to; a path that is too
- * long for a socket gives way to a short one in a private directory under the temporary one.
+ * A daemon's Unix socket: readable and writable by its owner alone, where {@link DaemonPlace} says.
  *
- * A socket is made in a directory of its own, closed to others, and then moved into its place: it is
+ * It is made in a directory of its own, closed to others, and then moved into its place: it is
  * never there half-made, and closing an old one cannot take away its successor's name.
  */
 import { SecureRandom } from "effect/crypto/SecureRandom"
@@ -13,22 +11,13 @@ import * as Predicate from "effect/Predicate"
 import * as Scope from "effect/Scope"
 import * as Fs from "node:fs"
 import * as Net from "node:net"
-import * as Os from "node:os"
 import * as Path from "node:path"
-import { sha256 } from "../../protocol/core/Digest.ts"
 import { PRIVATE_DIRECTORY_MODE, PRIVATE_MODE } from "../store/AtomicFile.ts"
 import * as FileLock from "../store/FileLock.ts"
 import { problemOf } from "../store/PlatformProblem.ts"
 import { DaemonError, DaemonExposed, DaemonRunning, DaemonSocketFailed } from "./DaemonError.ts"
 import * as DaemonPid from "./DaemonPid.ts"
-
-/** `sun_path` of unix(7) has 108 bytes with the zero at its end; macOS and the BSDs have 104. */
-export const SOCKET_PATH_MAX_BYTES = process.platform === "linux" ? 107 : 103
-
-const SOCKET_NAME = "daemon.sock"
-
-/** Digits of the home's hash that make a short name: chance never brings two homes of one user together. */
-const SHORT_NAME_DIGITS = 24
+import { ownId, type Place, problemOfDirectory } from "./DaemonPlace.ts"
 
 /** Where a socket is made: with its name no longer than {@link SOCKET_NAME}, so that it fits wherever that does. */
 const WORKSHOP = /^d[0-9a-f]{8}$/
@@ -37,55 +26,6 @@ const UNFINISHED_NAME = "s"
 
 /** Connections that wait for the daemon to take them up. */
 const BACKLOG = 64
-
-/** Bits of a mode that let others than the owner write. */
-const WRITABLE_BY_OTHERS = 0o022
-
-const fitsSocket = (path: string): boolean => Buffer.byteLength(path) <= SOCKET_PATH_MAX_BYTES
-
-/** Who this process is; `undefined` where users have no numbers (Windows). */
-const ownId = (): number | undefined => process.getuid?.()
-
-export interface Place {
-  readonly path: string
-  readonly directory: string
-}
-
-/** Where the socket of a home lies, whether or not anybody serves it. `home` is absolute. */
-export const placeOf = (home: string, temporary: string = Os.tmpdir()): Place => {
-  const path = Path.join(home, SOCKET_NAME)
-  if (fitsSocket(path)) return { path, directory: home }
-  const name = `${Hex.encode(sha256(new TextEncoder().encode(home))).slice(0, SHORT_NAME_DIGITS)}.sock`
-  const directoryUnder = (root: string) => Path.join(root, `libreseed-${ownId() ?? "user"}`)
-  const near = directoryUnder(temporary)
-  const directory = fitsSocket(Path.join(near, name)) ? near : directoryUnder("/tmp")
-  return { path: Path.join(directory, name), directory }
-}
-
-/** What is wrong with the directory: it must be one, ours, and closed to writing by others. */
-const problemOfDirectory = (directory: string): string | undefined => {
-  const info = Fs.lstatSync(directory, { throwIfNoEntry: false })
-  if (info === undefined) return "it is not there"
-  // A home may be reached over a link; what counts is the directory that it leads to.
-  const target = info.isSymbolicLink() ? Fs.statSync(directory, { throwIfNoEntry: false }) : info
-  if (target === undefined || !target.isDirectory()) return "it is not a directory"
-  if (target.uid !== ownId()) return "it belongs to another user"
-  return (target.mode & WRITABLE_BY_OTHERS) === 0 ? undefined : "others can write to it"
-}
-
-/**
- * Whether there is a socket here that only its owner, who is us, can have put. Says nothing about anybody
- * listening. One look at the disk where there is none.
- */
-export const isOurs = ({ directory, path }: Place): boolean => {
-  try {
-    const info = Fs.lstatSync(path, { throwIfNoEntry: false })
-    if (info === undefined || !info.isSocket() || info.uid !== ownId()) return false
-    return problemOfDirectory(directory) === undefined
-  } catch {
-    return false
-  }
-}
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
 

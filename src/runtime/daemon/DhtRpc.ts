@@ -15,6 +15,7 @@ import { type Answer, type Holders, type LookupOptions, type PutReceipt, RIVALS_
 import { DhtError } from "../../protocol/dht/DhtError.ts"
 import { Salt } from "../../protocol/dht/KeyString.ts"
 import { VALUE_MAX_BYTES } from "../../protocol/dht/Record.ts"
+import * as Errand from "./Errand.ts"
 
 /** Spoken by both ends or not at all: a command of another version runs a node of its own. */
 export const PROTOCOL_VERSION = 1
@@ -178,7 +179,16 @@ const RecordAnswer = answer(Envelope)
 const ValueAnswer = answer(Value)
 const MinAcks = { minAcks: Schema.optionalKey(Count) }
 
-/** One call for each member of `Dht`, and four about the daemon itself. `hello` comes first on every connection. */
+/** How an errand ended; `null` where it has to be run by a process of its own. */
+const Done = Schema.NullOr(
+  Schema.Struct({
+    code: Count,
+    stdout: Schema.String.check(Schema.isMaxLength(Errand.OUTPUT_MAX_CHARS)),
+    stderr: Schema.String.check(Schema.isMaxLength(Errand.OUTPUT_MAX_CHARS))
+  })
+)
+
+/** One call for each member of `Dht`, and five about the daemon itself. `hello` comes first on every connection. */
 export const DhtRpc = RpcGroup.make(
   Rpc.make("hello", { payload: { protocol: Count }, success: Hello }),
   Rpc.make("status", { success: Status }),
@@ -186,6 +196,17 @@ export const DhtRpc = RpcGroup.make(
   Rpc.make("metrics", { success: Schema.String.check(Schema.isMaxLength(METRICS_MAX_CHARS)) }),
   /** Answers whether it ends now. */
   Rpc.make("stop", { success: Schema.Boolean }),
+  /** Runs a command of this version of the product, with its home, an absolute path. */
+  Rpc.make("errand", {
+    payload: {
+      version: Schema.String.check(Schema.isMaxLength(TEXT_MAX_CHARS)),
+      home: Schema.String.check(Schema.isMaxLength(Errand.ARGUMENTS_MAX_CHARS)),
+      args: Schema.Array(Schema.String.check(Schema.isMaxLength(Errand.ARGUMENTS_MAX_CHARS))).check(
+        Schema.isMaxLength(Errand.ARGUMENTS_MAX)
+      )
+    },
+    success: Done
+  }),
   Rpc.make("lookup", { payload: lookupPayload, success: RecordAnswer, error: DhtError }),
   Rpc.make("get", { payload: lookupPayload, success: Schema.NullOr(Envelope), error: DhtError }),
   Rpc.make("holders", { payload: Place, success: Held, error: DhtError }),

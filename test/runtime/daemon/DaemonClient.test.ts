@@ -20,7 +20,7 @@ import * as KeyString from "../../../src/protocol/dht/KeyString.ts"
 import * as Record from "../../../src/protocol/dht/Record.ts"
 import * as DhtMemory from "../../../src/protocol/testing/DhtMemory.ts"
 import * as DaemonCalls from "../../../src/runtime/daemon/DaemonCalls.ts"
-import * as DaemonSocket from "../../../src/runtime/daemon/DaemonSocket.ts"
+import * as DaemonPlace from "../../../src/runtime/daemon/DaemonPlace.ts"
 import * as DhtRpc from "../../../src/runtime/daemon/DhtRpc.ts"
 import * as Daemons from "./Daemons.ts"
 
@@ -133,7 +133,7 @@ describe("DaemonClient", () => {
     Effect.gen(function* () {
       const home = yield* Daemons.home
       const server = yield* Effect.callback<Net.Server>((resume) => {
-        const server = Net.createServer().listen(DaemonSocket.placeOf(home).path, () => resume(Effect.succeed(server)))
+        const server = Net.createServer().listen(DaemonPlace.placeOf(home).path, () => resume(Effect.succeed(server)))
       })
       yield* Effect.addFinalizer(() => Effect.sync(() => server.close()))
       const { built, layer } = Daemons.counted(yield* Daemons.inMemory())
@@ -340,7 +340,7 @@ describe("DaemonClient", () => {
     Effect.gen(function* () {
       const home = yield* Daemons.home
       yield* Daemons.serve(home, Dht.of({ ...silent, nodeCount: Effect.never }))
-      assert.isTrue(Option.isNone(yield* DaemonCalls.open(DaemonSocket.placeOf(home).path)))
+      assert.isTrue(Option.isNone(yield* DaemonCalls.open(DaemonPlace.placeOf(home).path)))
     })
   )
 
@@ -348,7 +348,7 @@ describe("DaemonClient", () => {
     Effect.gen(function* () {
       const home = yield* Daemons.home
       const asked = yield* Deferred.make<void>()
-      yield* mute(DaemonSocket.placeOf(home).path, () => Deferred.doneUnsafe(asked, Effect.void))
+      yield* mute(DaemonPlace.placeOf(home).path, () => Deferred.doneUnsafe(asked, Effect.void))
       const { built, layer } = Daemons.counted(yield* Daemons.inMemory())
       const command = yield* Daemons.command(home, layer)
       const asking = yield* Effect.forkScoped(command.findPeers(sha1(text("m")) as Uint8Array as Infohash))
@@ -365,9 +365,9 @@ describe("DaemonClient", () => {
     Effect.gen(function* () {
       const home = yield* Daemons.home
       yield* Daemons.serve(home, silent)
-      assert.isTrue(DaemonSocket.isOurs(DaemonSocket.placeOf(home)))
+      assert.isTrue(DaemonPlace.isOurs(DaemonPlace.placeOf(home)))
       Fs.chmodSync(home, 0o777)
-      assert.isFalse(DaemonSocket.isOurs(DaemonSocket.placeOf(home)))
+      assert.isFalse(DaemonPlace.isOurs(DaemonPlace.placeOf(home)))
       const { built, layer } = Daemons.counted(yield* Daemons.inMemory())
       yield* Daemons.command(home, layer)
       assert.strictEqual(built.times, 1)

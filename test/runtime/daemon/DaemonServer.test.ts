@@ -10,7 +10,7 @@ import { PeerAddress } from "../../../src/protocol/core/PeerAddress.ts"
 import { Dht } from "../../../src/protocol/dht/Dht.ts"
 import type * as DaemonConnections from "../../../src/runtime/daemon/DaemonConnections.ts"
 import * as DaemonFrame from "../../../src/runtime/daemon/DaemonFrame.ts"
-import * as DaemonSocket from "../../../src/runtime/daemon/DaemonSocket.ts"
+import * as DaemonPlace from "../../../src/runtime/daemon/DaemonPlace.ts"
 import * as Daemons from "./Daemons.ts"
 
 /** A connection as anybody could make one: bytes in, lines out. */
@@ -191,7 +191,7 @@ describe("DaemonServer", () => {
     "takes the place of a dead one, and clears away what it left",
     Effect.gen(function* () {
       const home = yield* Daemons.home
-      const { path } = DaemonSocket.placeOf(home)
+      const { path } = DaemonPlace.placeOf(home)
       // A process that is killed leaves its socket's file, which nobody listens on.
       yield* Effect.callback<void>((resume) => {
         const server = Net.createServer().listen(`${path}.dead`, () => {
@@ -236,13 +236,13 @@ describe("DaemonServer", () => {
     "finds a short place for a home with a long path, the same for commands as for the daemon",
     Effect.gen(function* () {
       const base = yield* Daemons.home
-      const room = DaemonSocket.SOCKET_PATH_MAX_BYTES - Buffer.byteLength(Path.join(base, "x", "daemon.sock"))
+      const room = DaemonPlace.SOCKET_PATH_MAX_BYTES - Buffer.byteLength(Path.join(base, "x", "daemon.sock"))
       const longest = Path.join(base, "x".repeat(room + 1))
-      assert.strictEqual(DaemonSocket.placeOf(longest).path, Path.join(longest, "daemon.sock"))
+      assert.strictEqual(DaemonPlace.placeOf(longest).path, Path.join(longest, "daemon.sock"))
       const longer = Path.join(base, "x".repeat(room + 2))
-      const place = DaemonSocket.placeOf(longer)
+      const place = DaemonPlace.placeOf(longer)
       assert.notInclude(place.path, "daemon.sock")
-      assert.isAtMost(Buffer.byteLength(place.path), DaemonSocket.SOCKET_PATH_MAX_BYTES)
+      assert.isAtMost(Buffer.byteLength(place.path), DaemonPlace.SOCKET_PATH_MAX_BYTES)
       for (const home of [longest, longer]) {
         yield* Daemons.serve(home, yield* Daemons.inMemory())
         yield* isWell(home)
