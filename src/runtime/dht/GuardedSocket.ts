@@ -23,6 +23,7 @@ import { FREE_RATIO } from "./KrpcReplyBytes.ts"
 import { defaultRateLimits, KrpcSenders } from "./KrpcSenders.ts"
 import { KrpcTransactions, type OnReply, peerName, type Reply } from "./KrpcTransactions.ts"
 import type { Options } from "./SocketOptions.ts"
+import { refusalOf } from "../swarm/Utp.ts"
 import { UdpPort } from "./UdpPort.ts"
 
 export type { Datagrams } from "./Datagrams.ts"
@@ -203,6 +204,11 @@ export class GuardedSocket extends EventEmitter<Events> {
     const isExpected = this.#transactions.expects(datagram, peer)
     if (!isExpected) {
       if (!this.#admits(peer)) return
+      const refusal = refusalOf(datagram)
+      if (refusal !== undefined) {
+        this.#count("utp-refused")
+        return this.#port.send(refusal, from.port, from.address)
+      }
       if (datagram.length > KrpcGuard.QUERY_MAX_BYTES) return this.#count("oversize")
     }
     const verdict = KrpcGuard.inspect(datagram, from.address)

@@ -21,6 +21,7 @@ export type Reason =
   | "reply-shortened"
   | "reply-withheld"
   | "port-zero"
+  | "utp-refused"
   | "unsolicited-reply"
   | "second-identity"
   | "library-threw"

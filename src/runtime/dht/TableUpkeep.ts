@@ -6,10 +6,12 @@
  */
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
+import type Client from "bittorrent-dht"
 import type { Node } from "bittorrent-dht"
+import type { Rpc } from "k-rpc"
 import { reachOf } from "../../protocol/core/PeerAddress.ts"
-import type { DhtNode } from "./DhtNode.ts"
 import * as Elapsed from "./Elapsed.ts"
+import type { GuardedSocket } from "./GuardedSocket.ts"
 import { isBytesOfLength, NODE_ID_BYTES } from "./KrpcMessage.ts"
 
 /** Between two looks. */
@@ -30,17 +32,25 @@ const SILENCES_MAX = 2
 /** How long an answer is waited for, in ms. Nobody waits for this look. */
 const PATIENCE_MS = 2_000
 
+/** What of a node has a part in this. `now` in ms. */
+export interface Keeper {
+  readonly client: Client
+  readonly rpc: Rpc
+  readonly socket: GuardedSocket
+  readonly now: () => number
+}
+
 const isQuestionable = ({ host, seen = 0 }: Node, now: number): boolean =>
   Elapsed.hasPassed(seen, reachOf(host) === "public" ? QUESTIONABLE_MS : PRIVATE_QUESTIONABLE_MS, now)
 
 /** Everything that came in and was sound. */
-const acceptedBy = ({ socket }: DhtNode): number => {
+const acceptedBy = ({ socket }: Keeper): number => {
   const counters = socket.counters()
   return (counters.get("accepted-reply") ?? 0) + (counters.get("accepted-query") ?? 0)
 }
 
 /** Looks once; ends when all that were asked have answered, or `patienceMs` are over. To be run again and again on one node. */
-export const make = (node: DhtNode, patienceMs: number = PATIENCE_MS): Effect.Effect<void> => {
+export const make = (node: Keeper, patienceMs: number = PATIENCE_MS): Effect.Effect<void> => {
   const silences = new WeakMap<Node, number>()
 
   const ask = (entry: Node): Effect.Effect<"there" | "silent" | "unsent"> =>
@@ -86,7 +96,7 @@ export const make = (node: DhtNode, patienceMs: number = PATIENCE_MS): Effect.Ef
 }
 
 /** Looks every {@link LOOK_EVERY}, without end. */
-export const keep = (node: DhtNode): Effect.Effect<unknown> =>
+export const keep = (node: Keeper): Effect.Effect<unknown> =>
   Effect.suspend(() => {
     const look = make(node)
     return Effect.delay(look, LOOK_EVERY).pipe(Effect.repeat(Schedule.forever))

@@ -75,6 +75,22 @@ const pinged = (node: LiveNode, peer: Stranger): Promise<Dictionary> =>
 const added = (dht: DHT): Promise<void> => new Promise((resolve) => dht.once("node", () => resolve()))
 
 describe("GuardedSocket", () => {
+  it("refuses uTP, so that peers which look for the swarm on this port go over to TCP", async () => {
+    const node = await startNode()
+    const client = Dgram.createSocket("udp4")
+    try {
+      const answer = new Promise<Buffer>((resolve) => client.once("message", resolve))
+      // ST_SYN of connection 0x1234, sequence number 0xabcd (BEP 29).
+      client.send(Buffer.from("41001234000000010000000000100000abcd0000", "hex"), node.port, LOOPBACK)
+      const [type, ...rest] = await answer
+      assert.strictEqual(type, 0x31)
+      assert.deepStrictEqual(rest.slice(1, 3), [0x12, 0x34])
+      assert.strictEqual(node.count("utp-refused"), 1)
+    } finally {
+      client.close()
+    }
+  })
+
   describe("replies", () => {
     it("lets in one reply to each query, under a random transaction id", async () => {
       const node = await startNode()
