@@ -10,6 +10,7 @@ import { extract, inspect } from "../src/runtime/archive/Extract.ts"
 import { pack } from "../src/runtime/archive/Pack.ts"
 import * as Sandbox from "../test/runtime/archive/Sandbox.ts"
 import { checksummed, gzip, packageJson, tar } from "../test/runtime/archive/TarBuilder.ts"
+import { runsUpTo } from "./Runs.ts"
 
 const run = <A, E>(
   effect: (sandbox: Sandbox.Sandbox) => Effect.Effect<A, E, Layer.Success<typeof Sandbox.layer>>
@@ -54,7 +55,7 @@ describe("archives", () => {
           })
         )
       ),
-      { numRuns: 60 }
+      runsUpTo(30)
     ))
 
   const damages = (bytes: Uint8Array) =>
@@ -112,7 +113,7 @@ describe("archives", () => {
   it("a damaged archive inside a sound gzip member never escapes: it is refused or unpacks as listed", () =>
     fc.assert(
       fc.asyncProperty(damages(sound), (changes) => unpacksOrRefuses(gzip(damaged(sound, changes)))),
-      { numRuns: 300 }
+      runsUpTo(150)
     ))
 
   it("a damaged archive whose header checksums were put right is refused or unpacks as listed", () =>
@@ -122,7 +123,7 @@ describe("archives", () => {
         for (const at of headers) checksummed(bytes.subarray(at, at + 512))
         return unpacksOrRefuses(gzip(bytes))
       }),
-      { numRuns: 300 }
+      runsUpTo(150)
     ))
 
   it("any damage to the compressed bytes is refused, unless they still say the same", () => {
@@ -143,7 +144,7 @@ describe("archives", () => {
         const result = await run(() => Effect.result(inspect(Sandbox.source(bytes))))
         assert.isTrue(Result.isFailure(result))
       }),
-      { numRuns: 200 }
+      runsUpTo(100)
     )
   })
 
@@ -154,7 +155,7 @@ describe("archives", () => {
         const cut = archive.subarray(0, length)
         assert.isTrue(Result.isFailure(await run(() => Effect.result(inspect(Sandbox.source(cut))))))
       }),
-      { numRuns: 100 }
+      runsUpTo(100)
     )
   })
 
@@ -164,6 +165,6 @@ describe("archives", () => {
         await unpacksOrRefuses(bytes)
         await unpacksOrRefuses(gzip(bytes))
       }),
-      { numRuns: 100 }
+      runsUpTo(100)
     ))
 })

@@ -282,15 +282,15 @@ const agree = (network: Network, runs: number, trouble: keyof typeof troubles = 
 const TIMEOUT_MS = 120_000
 
 describe("the model network shows everybody what the library would", () => {
-  it("on a network that is smaller than a look-up", () => agree({ count: 4, behaviour: "honest" }, 20), TIMEOUT_MS)
+  it("on a network that is smaller than a look-up", () => agree({ count: 4, behaviour: "honest" }, 10), TIMEOUT_MS)
 
   for (const behaviour of behaviours) {
-    it(`while a third of the nodes are ${behaviour}`, () => agree({ count: 24, behaviour }, 5), TIMEOUT_MS)
+    it(`while a third of the nodes are ${behaviour}`, () => agree({ count: 24, behaviour }, 3), TIMEOUT_MS)
   }
 
   it(
     "while nodes crash and come back on a network that is smaller than a look-up",
-    () => agree({ count: 4, behaviour: "honest" }, 6, "crashes"),
+    () => agree({ count: 4, behaviour: "honest" }, 4, "crashes"),
     TIMEOUT_MS
   )
 

@@ -8,7 +8,7 @@ import type { PublicKey } from "../src/protocol/core/PublicKey.ts"
 import * as NameClaim from "../src/protocol/registry/NameClaim.ts"
 import { layer as ed25519 } from "../src/runtime/crypto/NodeEd25519.ts"
 import { name, version } from "../test/protocol/registry/Fixtures.ts"
-import { runs } from "./Runs.ts"
+import { runs, runsUpTo } from "./Runs.ts"
 
 /** Few publishers and times, so that claims collide often. */
 const claim: fc.Arbitrary<NameClaim.NameClaim> = fc.record({
@@ -167,7 +167,7 @@ describe("signed claims", () => {
           same(verified(names[0]!, each, known), verified(names[0]!, each))
         }
       ),
-      runs
+      runsUpTo(250)
     )
   })
 })

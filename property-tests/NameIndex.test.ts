@@ -99,7 +99,7 @@ describe("the record of a name", () => {
         same(contentsOf(made), setOf(all))
         for (const bytes of [made.value, ...made.pages]) assert.isAtMost(bytes.length, Record.VALUE_MAX_BYTES)
       }),
-      runs
+      runsUpTo(120)
     )
   })
 
@@ -255,7 +255,7 @@ describe("a name that somebody overwrites", () => {
         await mendBy(holder)
         assert.strictEqual(seqIn(network), before, "and a second mend writes nothing")
       }),
-      runsUpTo(100)
+      runsUpTo(50)
     )
   })
 
@@ -281,7 +281,7 @@ describe("a name that somebody overwrites", () => {
           before = after
         }
       }),
-      runsUpTo(150)
+      runsUpTo(50)
     )
   })
 
@@ -313,7 +313,7 @@ describe("a name that somebody overwrites", () => {
           same(found.claims, setOf([...held.flat(), pool[0]!]))
         }
       ),
-      runsUpTo(100)
+      runsUpTo(50)
     )
   })
 })
@@ -375,7 +375,7 @@ describe("publishers who write at the same time", () => {
           if (!isCareless) covers(inNetwork, setOf(before))
         }
       ),
-      runsUpTo(100)
+      runsUpTo(50)
     )
   })
 })

@@ -125,7 +125,7 @@ describe("packages", () => {
         }
         agrees(pkg, model)
       }),
-      runsUpTo(300)
+      runsUpTo(250)
     )
   })
 
@@ -139,7 +139,7 @@ describe("packages", () => {
       fc.property(shuffled, ([each, other]) =>
         assert.deepStrictEqual(Package.toBytes(grown(other)), Package.toBytes(grown(each)))
       ),
-      runs
+      runsUpTo(250)
     )
   })
 
@@ -167,7 +167,7 @@ describe("packages", () => {
         }
         assert.strictEqual(run(Package.versions(pkg!)).length, releases.length)
       }),
-      runs
+      runsUpTo(150)
     )
   })
 })
@@ -200,7 +200,7 @@ describe("packages that two machines signed", () => {
   it("merge is commutative", () => {
     fc.assert(
       fc.property(two, ([a, b]) => assert.deepStrictEqual(merge(a, b).value, merge(b, a).value)),
-      runs
+      runsUpTo(250)
     )
   })
 
@@ -213,7 +213,7 @@ describe("packages that two machines signed", () => {
         assert.deepStrictEqual(merge(merged, a).value, merged.record.value)
         assert.deepStrictEqual(merge(b, merged).value, merged.record.value)
       }),
-      runs
+      runsUpTo(250)
     )
   })
 
@@ -233,7 +233,7 @@ describe("packages that two machines signed", () => {
           }
         }
       }),
-      runs
+      runsUpTo(250)
     )
   })
 })

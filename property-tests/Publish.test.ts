@@ -110,7 +110,7 @@ describe("publishing", () => {
           })
         )
       ),
-      runsUpTo(100)
+      runsUpTo(30)
     )
   })
 
@@ -135,7 +135,7 @@ describe("publishing", () => {
           })
         )
       ),
-      runsUpTo(60)
+      runsUpTo(30)
     )
   })
 
@@ -192,7 +192,7 @@ describe("publishing", () => {
           })
         )
       ),
-      runsUpTo(60)
+      runsUpTo(50)
     )
   })
 
@@ -297,7 +297,7 @@ describe("publishing", () => {
           }).pipe(Effect.provide(TestClock.layer()), Effect.scoped)
         )
       ),
-      runsUpTo(60)
+      runsUpTo(30)
     )
   })
 })

@@ -192,7 +192,7 @@ describe("re-put in a network that forgets", () => {
           assert.isTrue(puts.every((at, i) => i === 0 || at - puts[i - 1]! >= HOUR))
         }
       }),
-      runsUpTo(50)
+      runsUpTo(25)
     )
   })
 
@@ -220,7 +220,7 @@ describe("re-put in a network that forgets", () => {
         const [puts] = [...world.puts.values()]
         assert.isTrue(puts!.every((at, i) => i === 0 || at - puts![i - 1]! >= 0.8 * 22 * HOUR - 1))
       }),
-      runsUpTo(50)
+      runsUpTo(25)
     )
   })
 })

@@ -68,7 +68,7 @@ describe("the state of what is kept alive", () => {
           assert.deepStrictEqual(sorted(loaded.healths), sorted(some))
           assert.strictEqual(loaded.savedAt, now)
         }),
-        runsUpTo(200)
+        runsUpTo(100)
       )
     })
   }
@@ -143,7 +143,7 @@ describe("a loop that is stopped and started again", () => {
         const layers = Layer.mergeAll(World.host(world), RePutState.layerMemory, TestClock.layer())
         await Effect.runPromise(lived.pipe(Effect.scoped, Effect.provide(layers), Random.withSeed(String(chance))))
       }),
-      runsUpTo(50)
+      runsUpTo(25)
     )
   })
 })

@@ -286,10 +286,10 @@ const check = (commands: ReadonlyArray<fc.Arbitrary<Command>>) =>
 
 describe("the registry, against a model", () => {
   it("on an honest network everybody gets the newest that was published", async () => {
-    await fc.assert(check(honest), runsUpTo(150))
+    await fc.assert(check(honest), runsUpTo(100))
   })
 
   it("whatever the adversary does, nobody accepts what was not published, or is taken back", async () => {
-    await fc.assert(check([...honest, ...hostile]), runsUpTo(250))
+    await fc.assert(check([...honest, ...hostile]), runsUpTo(100))
   })
 })

@@ -186,7 +186,7 @@ describe("resolve", () => {
         }
         assert.deepStrictEqual(results[0], results[1])
       }),
-      runsUpTo(200)
+      runsUpTo(100)
     )
   }, 60_000)
 
@@ -262,7 +262,7 @@ describe("resolve", () => {
         for (const each of forgeries) forge(network, each)
         assert.strictEqual(await outcome(user, {}, wanted), honest)
       }),
-      runsUpTo(200)
+      runsUpTo(100)
     )
   }, 60_000)
 

@@ -22,7 +22,7 @@ import { TrustBook } from "../src/protocol/trust/TrustBook.ts"
 import * as TrustedKeys from "../src/protocol/trust/TrustedKeys.ts"
 import { layer as ed25519 } from "../src/runtime/crypto/NodeEd25519.ts"
 import { keyPair, name, text } from "../test/protocol/registry/Fixtures.ts"
-import { runs } from "./Runs.ts"
+import { runs, runsUpTo } from "./Runs.ts"
 
 const get = <A, E>(effect: Effect.Effect<A, E, Ed25519>): A => Effect.runSync(Effect.provide(effect, ed25519))
 
@@ -276,7 +276,7 @@ describe("revocations", () => {
           })
         )
       ),
-      runs
+      runsUpTo(250)
     )
   })
 

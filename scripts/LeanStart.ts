@@ -50,14 +50,16 @@ export const withoutFacades = (code: string): string => {
 }
 
 /**
- * What is loaded together, in this order: to ask a daemon, to begin at all, to use the home, and to look something up. Each module goes to
+ * What is loaded together, in this order: to do without the program, to begin at all, to use the home, and to look something up. Each module goes to
  * the first that needs it. Left to itself the bundler makes a file of every set of modules that some commands share,
  * and to load a file costs about a millisecond.
  */
 const CHUNKS: Readonly<Record<string, ReadonlyArray<string>>> = {
-  courier: ["src/cli/Courier.ts"],
+  shortcut: ["src/cli/Shortcut.ts"],
   start: ["src/cli/main.ts"],
-  home: ["src/cli/commands/Keys.ts"],
+  home: ["src/cli/commands/Keys.ts", "src/runtime/store/FileLock.ts", "src/protocol/swarm/Content.ts"],
+  install: ["src/cli/commands/Install.ts"],
+  warm: ["src/cli/commands/InstallWarm.ts"],
   lookup: ["src/cli/commands/Resolve.ts", "src/cli/commands/Query.ts", "src/cli/commands/ThroughDaemon.ts"]
 }
 

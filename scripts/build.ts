@@ -1,7 +1,7 @@
 /**
- * Builds what is published. `tsc -b` emits the declarations; rolldown bundles, in two passes, the library
- * (its entries share chunks, dependencies stay imports) and the command line (minified, with what its start
- * needs inlined). `@effect/platform-node` is inlined in both, because its peer `redis` would otherwise land in
+ * Builds what is published. `tsc -b` emits the declarations; rolldown bundles, in three passes, the library
+ * (its entries share chunks, dependencies stay imports), what programs preload (one file), and the command
+ * line (minified, with what its start needs inlined). `@effect/platform-node` is inlined in both, because its peer `redis` would otherwise land in
  * every user's install. With `--cli` there are no declarations: only what the command line runs, as fast as that goes.
  */
 import { spawnSync } from "node:child_process"
@@ -49,6 +49,9 @@ const library = {
     index: "src/protocol/index.ts",
     testing: "src/protocol/testing/index.ts",
     node: "src/runtime/index.ts",
+    vite: "src/runtime/modules/Vite.ts",
+    webpack: "src/runtime/modules/Webpack.ts",
+    esbuild: "src/runtime/modules/Esbuild.ts",
     // What `ls-cli sim` starts in threads of its own: with the library, so that a user's scenarios meet the one copy of it.
     "sim-worker": "src/runtime/simulation/SimWorker.ts"
   },
@@ -56,11 +59,24 @@ const library = {
   output: { dir: dist, format: "esm", chunkFileNames: "chunks/[name]-[hash].js" }
 } satisfies RolldownOptions
 
+/**
+ * What programs preload: one file of CommonJS, which every Node there is can load before anything else, and from which
+ * it takes its own modules as they are (LeanStart.ts says what an import costs).
+ */
+const preload = {
+  ...common,
+  input: { register: "src/runtime/modules/Register.ts" },
+  output: { dir: dist, format: "cjs", entryFileNames: "[name].cjs", minify: true }
+} satisfies RolldownOptions
+
+/** What package.json names for it; whoever has only `import` gets it this way. */
+const registerEntry = Path.join(dist, "register.js")
+
 const leanStart = LeanStart.make(root)
 
 const cli = {
   ...common,
-  input: { main: "src/cli/main.ts", courier: "src/cli/Courier.ts" },
+  input: { main: "src/cli/main.ts", shortcut: "src/cli/Shortcut.ts" },
   external: externalWhen(cliExternal),
   plugins: [leanStart.plugin],
   output: {
@@ -76,19 +92,25 @@ const cli = {
 const launcher = `#!/usr/bin/env node
 import * as Module from "node:module"
 Module.enableCompileCache?.()
-const { deliver } = await import("./courier.js")
-if (!(await deliver(process.argv.slice(2)))) await import("./main.js")
+const { take } = await import("./shortcut.js")
+if (!(await take(process.argv.slice(2)))) await import("./main.js")
 `
 
-/** Both passes; the library first, because the command line starts a part of it. */
-const bundle = async (): Promise<readonly [RolldownOutput, RolldownOutput]> => {
+/** All passes; the command line last, because it starts a part of the others. */
+const bundle = async (): Promise<{
+  readonly library: RolldownOutput
+  readonly preload: RolldownOutput
+  readonly cli: RolldownOutput
+}> => {
   const stamp = BundleStamp.take()
   const libraryOutput = await build(library)
+  const preloadOutput = await build(preload)
+  Fs.writeFileSync(registerEntry, 'import "./register.cjs"\n')
   const cliOutput = await build(cli)
   Fs.writeFileSync(BundleStamp.entry, launcher, { mode: 0o755 })
   Fs.chmodSync(BundleStamp.entry, 0o755)
   BundleStamp.leave(stamp)
-  return [libraryOutput, cliOutput]
+  return { library: libraryOutput, preload: preloadOutput, cli: cliOutput }
 }
 
 const filesBelow = (directory: string): ReadonlyArray<string> =>
@@ -188,20 +210,21 @@ const sweepStale = (cliOutput: RolldownOutput): void => {
 const buildAll = async (): Promise<void> => {
   emitDeclarations()
   const ambient = carryAmbientModules()
-  const [libraryOutput, cliOutput] = await bundle()
+  const outputs = await bundle()
   const notices = Path.join(dist, "THIRD-PARTY-LICENSES.txt")
-  Fs.writeFileSync(notices, thirdPartyNotices([libraryOutput, cliOutput]))
+  Fs.writeFileSync(notices, thirdPartyNotices([outputs.library, outputs.preload, outputs.cli]))
   const written = [
     ...ambient,
     notices,
     BundleStamp.entry,
-    ...libraryOutput.output.map((file) => Path.join(dist, file.fileName)),
-    ...cliOutput.output.map((file) => Path.join(dist, "cli", file.fileName))
+    registerEntry,
+    ...[outputs.library, outputs.preload].flatMap(({ output }) => output.map((file) => Path.join(dist, file.fileName))),
+    ...outputs.cli.output.map((file) => Path.join(dist, "cli", file.fileName))
   ]
   sweep(new Set(written))
-  say(`dist/: library ${size(libraryOutput)}; ls-cli ${size(cliOutput)}`)
+  say(`dist/: library ${size(outputs.library)}; ls-cli ${size(outputs.cli)}`)
 }
 
 // launch.js holds the lock already where it asks for the command line alone.
-if (process.argv.includes("--cli")) sweepStale((await bundle())[1])
+if (process.argv.includes("--cli")) sweepStale((await bundle()).cli)
 else await withLock(BundleStamp.lock, buildAll)

@@ -1,11 +1,12 @@
 /**
- * The whole journey of a package, for real and on this machine alone: from a publisher's key to an
- * installed module that a program imports, over a real DHT (UDP) and a real swarm (TCP).
+ * The whole journey of a package, for real and on this machine alone: express, with everything that it
+ * depends on, from an npm registry to a program that serves requests with it, over a real DHT (UDP) and
+ * a real swarm (TCP). The npm registry is one on loopback, which offers what lies in node_modules here.
  *
  * `npm run demo` tells it as a story; with `--json` the story goes to stderr and stdout ends with
  * one line that says how it went.
  */
-import { execFile } from "node:child_process"
+import { execFile, fork } from "node:child_process"
 import * as Path from "node:path"
 import { promisify } from "node:util"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
@@ -16,6 +17,7 @@ import * as Exit from "effect/Exit"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import { explain } from "../src/protocol/core/Errors.ts"
 import * as Infohash from "../src/protocol/core/Infohash.ts"
@@ -24,35 +26,31 @@ import * as PackageSpec from "../src/protocol/core/PackageSpec.ts"
 import * as PublicKey from "../src/protocol/core/PublicKey.ts"
 import * as KeyString from "../src/protocol/dht/KeyString.ts"
 import * as Resolve from "../src/protocol/registry/Resolve.ts"
-import { fetchRelease } from "../src/protocol/swarm/FetchRelease.ts"
-import { PackageStore } from "../src/protocol/swarm/PackageStore.ts"
-import { publishPackage } from "../src/protocol/swarm/PublishPackage.ts"
 import { Swarm } from "../src/protocol/swarm/Swarm.ts"
-import { readPackage } from "../src/runtime/archive/ReadPackage.ts"
 import * as Testnet from "../src/runtime/dht/Testnet.ts"
-import { install } from "../src/runtime/install/Install.ts"
 import * as LiveNode from "../src/runtime/LiveNode.ts"
 import * as OfflineNode from "../src/runtime/OfflineNode.ts"
+import { install, installLocked, mirror, seedAllOf } from "./DemoDeeds.ts"
+import * as InstalledPackages from "./InstalledPackages.ts"
+import * as NpmRegistry from "./NpmRegistry.ts"
 
-const DHT_NODES = 20
+const DHT_NODES = 12
 const SEEDERS = ["seeder A", "seeder B"]
-const DOWNLOAD_TIMEOUT = "15 seconds"
 
-/** Packages that lie in this project's own node_modules, and how the user asks for them. */
-const PACKAGES = [
-  { name: "semver", spec: "semver@^7" },
-  { name: "ms", spec: "ms" },
-  { name: "@noble/hashes", spec: "@noble/hashes@^2" }
-]
+/** What the user asks for; it lies in this project's own node_modules. */
+const NAME = "express"
+const SPEC = "express@^5"
 
 const USER_PROGRAM = `
-import semver from "semver"
-import ms from "ms"
-import { sha256 } from "@noble/hashes/sha2.js"
-import { bytesToHex } from "@noble/hashes/utils.js"
-console.log("semver says that 7.8.1 fits ^7:", semver.satisfies("7.8.1", "^7"))
-console.log("ms says that two days are", ms("2 days"), "ms")
-console.log("SHA-256 of nothing begins with", bytesToHex(sha256(new Uint8Array())).slice(0, 16))
+import express from "express"
+const app = express()
+app.get("/", (request, response) => response.json({ hello: request.query.name }))
+const server = app.listen(0, "127.0.0.1", async () => {
+  const answer = await fetch(\`http://127.0.0.1:\${server.address().port}/?name=peers\`)
+  console.log(\`GET /?name=peers → \${answer.status} \${await answer.text()}  (\${answer.headers.get("x-powered-by")})\`)
+  server.close()
+  server.closeAllConnections()
+})
 `
 
 const root = Path.resolve(import.meta.dirname, "..")
@@ -72,8 +70,29 @@ const say = (line = "") => Effect.sync(() => void (json ? process.stderr : proce
 const chapter = (title: string) => say(`\n${title}`)
 const detail = (text: string) => say(`   ${text}`)
 
+const Entered = Schema.Struct({ bootstrap: Schema.Array(Schema.String) })
+
 const timed = <A, E, R>(work: Effect.Effect<A, E, R>) =>
   Effect.map(Effect.timed(work), ([duration, value]) => ({ value, ms: Math.round(Duration.toMillis(duration)) }))
+
+class NoTestnet extends Schema.TaggedError<NoTestnet>()("NoTestnet", {}) {
+  override get message() {
+    return "the process of the DHT ended before it had begun"
+  }
+}
+
+/** A DHT in another process, so that it and the people on it do not wait for each other; gone with the scope. */
+const testnetOf = Effect.fnUntraced(function* (nodes: number) {
+  const child = yield* Effect.acquireRelease(
+    Effect.sync(() => fork(Path.join(import.meta.dirname, "DemoTestnet.ts"), [String(nodes)])),
+    (started) => Effect.sync(() => started.kill())
+  )
+  const message = yield* Effect.callback<unknown, NoTestnet>((resume) => {
+    child.once("message", (told) => resume(Effect.succeed(told)))
+    child.once("exit", () => resume(Effect.fail(new NoTestnet())))
+  })
+  return yield* Schema.decodeUnknownEffect(Entered)(message)
+})
 
 type Services = Layer.Success<ReturnType<typeof LiveNode.layer>>
 
@@ -99,18 +118,12 @@ const join = Effect.fnUntraced(function* (directory: string, name: string, boots
 
 const specOf = (text: string) => Effect.fromResult(PackageSpec.parse(text))
 
-const fetch = (specText: string) =>
-  Effect.gen(function* () {
-    const resolution = yield* Resolve.resolveByName(yield* specOf(specText))
-    return yield* fetchRelease(resolution, { timeout: DOWNLOAD_TIMEOUT })
-  })
-
 const story = Effect.gen(function* () {
   const fs = yield* FileSystem.FileSystem
   const directory = yield* fs.makeTempDirectoryScoped({ prefix: "libreseed-demo-" })
 
-  yield* chapter(`1. A DHT: ${DHT_NODES} nodes on ${Testnet.HOST}, over UDP`)
-  const { ms: testnetMs, value: testnet } = yield* timed(Testnet.make(DHT_NODES))
+  yield* chapter(`1. A DHT: ${DHT_NODES} nodes on ${Testnet.HOST}, over UDP, in a process of their own`)
+  const { ms: testnetMs, value: testnet } = yield* timed(testnetOf(DHT_NODES))
   yield* detail(`entered by ${testnet.bootstrap.join(", ")}  (${testnetMs} ms)`)
 
   yield* chapter("2. People, each with a key and a home directory of their own")
@@ -118,89 +131,65 @@ const story = Effect.gen(function* () {
   const seeders = yield* Effect.forEach(SEEDERS, (name) => join(directory, name, testnet.bootstrap))
   const user = yield* join(directory, "user", testnet.bootstrap)
 
-  yield* chapter("3. The publisher packs real packages, seeds them, and signs its records into the DHT")
-  const publishing = yield* timed(
-    Effect.forEach(PACKAGES, ({ name }) =>
-      publisher.does(
-        Effect.gen(function* () {
-          const packed = yield* readPackage(Path.join(root, "node_modules", name))
-          const { publication, release } = yield* publishPackage(publisher.key, packed)
-          const files = Object.keys(packed.files).length
-          yield* detail(
-            `${release.n}@${release.v}  ${files} files, ${packed.tarball.length} bytes, infohash ${Infohash.toHex(release.ih)}`
-          )
-          yield* detail(`   release     ${KeyString.release(release.n, release.v)}`)
-          yield* detail(`   package     ${KeyString.packageOf(release.n)}`)
-          yield* detail(`   catalogue   libreseed:announce:<key>`)
-          yield* detail(`   name index  ${KeyString.nameIndex(release.n)}`)
-          yield* detail(`   each of them is held by at least ${publication.acks} nodes`)
-          return release
-        })
-      )
+  yield* chapter(`3. The publisher mirrors ${SPEC} and all that it depends on from an npm registry`)
+  const mirroring = yield* timed(
+    Effect.scoped(
+      Effect.gen(function* () {
+        const offered = InstalledPackages.treeOf(root, NAME)
+        const registry = yield* NpmRegistry.make(offered, { signer: NpmRegistry.makeSigner() })
+        yield* detail(`a registry at ${registry.url} offers ${offered.length} packages, and signs each`)
+        return yield* publisher.does(mirror(registry.url, SPEC))
+      })
     )
   )
-  yield* detail(`took ${publishing.ms} ms`)
+  const mirrored = mirroring.value
+  const packed = mirrored.reduce((sum, { stored }) => sum + stored.release.s[1], 0)
+  const { release } = mirrored.find(({ picked }) => picked.name === NAME)!.stored
+  yield* detail(`published ${mirrored.length} packages, ${packed} bytes: each one's signature and SHA-512 are right`)
+  yield* detail(`${release.n}@${release.v}  infohash ${Infohash.toHex(release.ih)}`)
+  yield* detail(`   release     ${KeyString.release(release.n, release.v)}`)
+  yield* detail(`   package     ${KeyString.packageOf(release.n)}`)
+  yield* detail(`   catalogue   libreseed:announce:<key>`)
+  yield* detail(`   name index  ${KeyString.nameIndex(release.n)}`)
+  yield* detail(`took ${mirroring.ms} ms; the registry is gone`)
 
-  yield* chapter("4. Two seeders fetch them by name, check every byte, and serve them")
-  yield* Effect.forEach(
-    seeders.map((seeder, i) => ({ seeder, name: SEEDERS[i] })),
-    ({ name, seeder }) =>
-      seeder.does(
-        Effect.gen(function* () {
-          const store = yield* PackageStore
-          const swarm = yield* Swarm
-          for (const { spec } of PACKAGES) {
-            const fetched = yield* fetch(spec)
-            yield* swarm.seed(fetched.torrent, yield* store.open(fetched))
-          }
-          yield* detail(`${name} serves ${(yield* store.list).length} releases`)
-        })
-      ),
-    { concurrency: "unbounded" }
+  yield* chapter("4. Two seeders fetch all that the publisher's catalogue lists, check every byte, and serve it")
+  const seeding = yield* timed(
+    Effect.forEach(
+      seeders,
+      (seeder, i) =>
+        Effect.flatMap(seeder.does(seedAllOf(publisher.key.publicKey)), (count) =>
+          detail(`${SEEDERS[i]} serves ${count} releases`)
+        ),
+      { concurrency: "unbounded" }
+    )
   )
+  yield* detail(`took ${seeding.ms} ms`)
 
   yield* chapter("5. The publisher goes away: sockets closed, nobody home")
   yield* publisher.leaves
 
   yield* chapter("6. The user asks the DHT by name: who publishes it, which version fits?")
-  const resolving = yield* timed(
-    Effect.forEach(
-      PACKAGES,
-      ({ spec }) => user.does(Effect.flatMap(specOf(spec), (request) => Resolve.resolveByName(request))),
-      { concurrency: "unbounded" }
-    )
-  )
-  for (const [i, { evidence, publisher, release }] of resolving.value.entries()) {
-    yield* detail(
-      `${PACKAGES[i]!.spec.padEnd(17)} → ${release.n}@${release.v}  signed by ${PublicKey.toBase64(publisher)}`
-    )
-    yield* detail(`   why: ${evidence.candidates[0]!.reason}; ${evidence.versions[0]!.reason}`)
-  }
+  const spec = yield* specOf(SPEC)
+  const resolving = yield* timed(user.does(Resolve.resolveByName(spec)))
+  const { evidence, publisher: chosen, release: found } = resolving.value
+  yield* detail(`${SPEC} → ${found.n}@${found.v}  signed by ${PublicKey.toBase64(chosen)}`)
+  yield* detail(`   why: ${evidence.candidates[0]!.reason}; ${evidence.versions[0]!.reason}`)
   yield* detail(`took ${resolving.ms} ms`)
 
-  yield* chapter(
-    "7. … downloads from the seeders, every piece checked, then manifest and tarball against what was signed"
-  )
-  const downloading = yield* timed(
-    Effect.forEach(
-      resolving.value,
-      (resolution) => user.does(fetchRelease(resolution, { timeout: DOWNLOAD_TIMEOUT })),
-      { concurrency: "unbounded" }
-    )
-  )
-  for (const { manifest, release } of downloading.value) {
-    yield* detail(
-      `${release.n}@${release.v}  ${Object.keys(manifest.files).length} files verified, content hash ${manifest.contentHash.slice(0, 16)}…`
-    )
-  }
-  yield* detail(`took ${downloading.ms} ms`)
-
-  yield* chapter("8. … installs them into a new project")
+  yield* chapter("7. … installs it and its whole tree from the seeders: every piece checked, every file compared")
   const project = Path.join(directory, "project")
-  const installing = yield* timed(user.does(install(project, downloading.value)))
-  yield* detail(`${Path.join("project", "node_modules")} has them (${installing.ms} ms)`)
+  const installing = yield* timed(user.does(install(project, spec)))
+  const tree = installing.value
+  yield* detail(`${tree.packages} packages in project/node_modules, and what they are in project/libreseed.lock.json`)
+  yield* detail(`took ${installing.ms} ms`)
 
-  yield* chapter("9. … and runs a program there that imports what was installed")
+  yield* chapter("8. … removes node_modules, and installs what the lock file says, without any network")
+  yield* fs.remove(Path.join(project, "node_modules"), { recursive: true })
+  const again = yield* timed(user.does(installLocked(project)))
+  yield* detail(`${again.value.packages} packages in project/node_modules again (${again.ms} ms)`)
+
+  yield* chapter("9. … and runs a program there that serves requests with it")
   const program = Path.join(project, "program.mjs")
   yield* fs.writeFileString(program, USER_PROGRAM)
   const { stdout } = yield* Effect.tryPromise(() => promisify(execFile)(process.execPath, [program], { cwd: project }))
@@ -208,11 +197,18 @@ const story = Effect.gen(function* () {
 
   return {
     ok: true,
-    installed: downloading.value.map(({ release }) => `${release.n}@${release.v}`),
+    installed: tree.installed.map(({ name, version }) => `${name}@${version}`),
+    packages: tree.packages,
     publisher: PublicKey.toBase64(publisher.key.publicKey),
     dhtNodes: DHT_NODES,
     seeders: SEEDERS.length,
-    ms: { publish: publishing.ms, resolve: resolving.ms, download: downloading.ms, install: installing.ms }
+    ms: {
+      mirror: mirroring.ms,
+      seed: seeding.ms,
+      resolve: resolving.ms,
+      install: installing.ms,
+      installLocked: again.ms
+    }
   }
 })
 

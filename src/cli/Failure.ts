@@ -64,4 +64,7 @@ export const render = (failure: Failure, json: boolean): string => {
 const JSON_FLAG = /^--json(=(true|1|y|yes|on))?$/
 
 /** Whether a command line asks for failures as JSON. */
-export const asksForJson = (argv: ReadonlyArray<string>): boolean => argv.some((argument) => JSON_FLAG.test(argument))
+export const asksForJson = (argv: ReadonlyArray<string>): boolean => {
+  const end = argv.indexOf("--")
+  return argv.slice(0, end < 0 ? argv.length : end).some((argument) => JSON_FLAG.test(argument))
+}

@@ -7,13 +7,20 @@ import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
 import {
+  bundleFile,
   choice,
   exactVersion,
+  installing,
   keyName,
   metrics,
   minAcks,
+  mirroring,
+  packageNames,
   pinnedName,
+  production,
+  projectDir,
   retryRefused,
+  runFlags,
   signingKey,
   spec,
   trustedKey,
@@ -168,6 +175,28 @@ export const make = (onStay: () => void) => {
     ])
   )
 
+  const mirror = Command.make(
+    "mirror",
+    {
+      specs: Argument.String("spec").pipe(
+        Argument.withDescription("Package of the registry, with a version, a range or a tag if wanted"),
+        Argument.variadic({ min: 1 })
+      ),
+      ...mirroring,
+      key: signingKey,
+      minAcks
+    },
+    ({ specs, ...flags }) => inSession(() => import("./commands/Mirror.ts").then(({ run }) => run(specs, flags)))
+  ).pipe(
+    Command.withDescription(
+      "Publish packages of an npm registry, and all that they depend on, under your key, byte for byte; --timeout is for each of them"
+    ),
+    Command.withExamples([
+      { command: "ls-cli mirror express@^5 --dry-run", description: "Show what that is, and how large" },
+      { command: "ls-cli mirror express@^5 --key mirror", description: "With a key of its own for what is mirrored" }
+    ])
+  )
+
   const yank = Command.make(
     "yank",
     { version: exactVersion, undo, key: signingKey, minAcks },
@@ -241,6 +270,60 @@ export const make = (onStay: () => void) => {
     (flags) => inSession(() => import("./commands/Revoke.ts").then(({ run }) => run(flags)))
   ).pipe(Command.withDescription("Revoke one of your keys, for good: nothing signed by it is believed any more"))
 
+  const store = Command.make("store").pipe(
+    Command.withDescription("Look after what this home has stored: read it all, repair it, make room"),
+    Command.withSubcommands([
+      Command.make(
+        "verify",
+        {
+          repair: Flag.Boolean("repair").pipe(
+            Flag.withDescription("Have what is damaged made whole from the swarm; without this, nothing is changed"),
+            Flag.withDefault(false)
+          )
+        },
+        ({ repair }) => inSession(() => import("./commands/Store.ts").then(({ verify }) => verify(repair)))
+      ).pipe(
+        Command.withDescription("Read everything, and compare it with what was signed"),
+        Command.withExamples([
+          { command: "ls-cli store verify", description: "Tell what is damaged" },
+          { command: "ls-cli store verify --repair", description: "And fetch it again" }
+        ])
+      ),
+      Command.make(
+        "prune",
+        {
+          olderThan: Flag.Finite("older-than").pipe(
+            Flag.withMetavar("days"),
+            Flag.withDescription(
+              "Remove what was of no use for so many days (default: what the lock file of no known project names)"
+            ),
+            Flag.optional
+          ),
+          dryRun: Flag.Boolean("dry-run").pipe(
+            Flag.withDescription("Show what would go, and remove nothing"),
+            Flag.withDefault(false)
+          )
+        },
+        (flags) => inSession(() => import("./commands/Store.ts").then(({ prune }) => prune(flags)))
+      ).pipe(
+        Command.withDescription("Make room; what you have published yourself stays"),
+        Command.withExamples([
+          { command: "ls-cli store prune --dry-run", description: "What no project of this machine uses" },
+          { command: "ls-cli store prune --older-than 30", description: "What was of no use for a month" }
+        ])
+      ),
+      Command.make("path", { spec: spec.pipe(Argument.optional), publisher: choice.publisher }, ({ publisher, spec }) =>
+        inSession(() => import("./commands/StoreView.ts").then(({ path }) => path(spec, publisher)))
+      ).pipe(
+        Command.withDescription("Print where a stored release lies, or the home"),
+        Command.withExamples([{ command: "ls-cli store path semver@^7", description: "The newest one that is stored" }])
+      ),
+      Command.make("stats", {}, () =>
+        inSession(() => import("./commands/StoreView.ts").then(({ stats }) => stats))
+      ).pipe(Command.withDescription("Count what is stored, and which names are there in several versions"))
+    ])
+  )
+
   const seed = Command.make(
     "seed",
     {
@@ -299,6 +382,47 @@ export const make = (onStay: () => void) => {
     ])
   )
 
+  const bundle = Command.make(
+    "bundle",
+    {
+      specs: spec.pipe(Argument.variadic()),
+      output: Flag.String("output").pipe(
+        Flag.withAlias("o"),
+        Flag.withMetavar("file"),
+        Flag.withDescription("File to write; one that is there is replaced")
+      ),
+      dir: Flag.String("dir").pipe(
+        Flag.withMetavar("directory"),
+        Flag.withDescription("Project to bundle where no package is named (default: the current directory)"),
+        Flag.withDefault(".")
+      ),
+      lock: Flag.Boolean("lock").pipe(
+        Flag.withDescription("Take what the project's libreseed.lock.json has locked as it is locked"),
+        Flag.withDefault(false)
+      ),
+      ...choice,
+      retryRefused
+    },
+    ({ specs, ...options }) => inSession(() => import("./commands/Bundle.ts").then(({ run }) => run(specs, options)))
+  ).pipe(
+    Command.withDescription(
+      "Write packages and all that they depend on, with what proves them, into one file for machines without a network"
+    ),
+    Command.withExamples([
+      { command: "ls-cli bundle express@^5 -o express.bundle", description: "Express and its dependencies" },
+      { command: "ls-cli bundle --lock -o app.bundle", description: "What the project here has locked" },
+      { command: "ls-cli install express@^5 --offline --bundle express.bundle", description: "Elsewhere, offline" }
+    ]),
+    Command.withSubcommands([
+      Command.make("import", { file: bundleFile }, ({ file }) =>
+        inSession(() => import("./commands/Bundle.ts").then(({ importFile }) => importFile(file)))
+      ).pipe(Command.withDescription("Verify a bundle and bring all of it into the store, or nothing; asks nobody")),
+      Command.make("inspect", { file: bundleFile }, ({ file }) =>
+        inSession(() => import("./commands/Bundle.ts").then(({ inspect }) => inspect(file)))
+      ).pipe(Command.withDescription("Verify a bundle and list what is in it"))
+    ])
+  )
+
   const query = Command.make(
     "query",
     {
@@ -310,22 +434,80 @@ export const make = (onStay: () => void) => {
 
   const install = Command.make(
     "install",
-    {
-      specs: spec.pipe(Argument.variadic({ min: 1 })),
-      dir: Flag.String("dir").pipe(
-        Flag.withMetavar("directory"),
-        Flag.withDescription("Project to install into (default: the current directory)"),
-        Flag.withDefault(".")
-      ),
-      ...choice,
-      retryRefused
-    },
-    ({ dir, specs, ...choice }) =>
-      inSession(() => import("./commands/Install.ts").then(({ run }) => run(specs, dir, choice)))
+    { specs: spec.pipe(Argument.variadic()), ...installing, ...choice, retryRefused },
+    ({ specs, ...options }) => inSession(() => import("./commands/Install.ts").then(({ run }) => run(specs, options)))
   ).pipe(
-    Command.withDescription("Find, verify and install packages into a project's node_modules"),
+    Command.withAlias("i"),
+    Command.withDescription(
+      "Install what a project asks for, and packages named besides, with all that they depend on, into its node_modules"
+    ),
     Command.withExamples([
-      { command: "ls-cli install semver@^7 ms --dir ./app", description: "Two packages into ./app" }
+      { command: "ls-cli install", description: "What package.json asks for, as the lock file has it" },
+      { command: "ls-cli install semver@^7 ms --dir ./app", description: "Two packages more, for ./app" },
+      { command: "ls-cli install --frozen --production", description: "On a server: what is locked and nothing else" },
+      { command: "ls-cli install --allow-scripts esbuild", description: "And run the install scripts of esbuild" }
+    ])
+  )
+
+  const uninstall = Command.make(
+    "uninstall",
+    { names: packageNames.pipe(Argument.variadic({ min: 1 })), dir: projectDir, ...choice, retryRefused },
+    ({ names, ...options }) => inSession(() => import("./commands/Uninstall.ts").then(({ run }) => run(names, options)))
+  ).pipe(
+    Command.withDescription("Take packages out of a project: package.json, lock file and node_modules"),
+    Command.withExamples([{ command: "ls-cli uninstall semver", description: "And what only semver needed" }])
+  )
+
+  const update = Command.make(
+    "update",
+    { names: packageNames.pipe(Argument.variadic()), dir: projectDir, production, ...choice, retryRefused },
+    ({ names, ...options }) => inSession(() => import("./commands/Update.ts").then(({ run }) => run(names, options)))
+  ).pipe(
+    Command.withDescription("Take the newest versions that package.json admits, of the packages named or of all"),
+    Command.withExamples([
+      { command: "ls-cli update", description: "Everything" },
+      { command: "ls-cli update semver", description: "semver, wherever it is in the tree" }
+    ])
+  )
+
+  const list = Command.make(
+    "list",
+    {
+      dir: projectDir,
+      all: Flag.Boolean("all").pipe(
+        Flag.withDescription("Show the whole tree, not only what the project sees"),
+        Flag.withDefault(false)
+      )
+    },
+    (options) => inSession(() => import("./commands/List.ts").then(({ run }) => run(options)))
+  ).pipe(Command.withDescription("Show what is installed in a project, and what does not fit its package.json"))
+
+  const outdated = Command.make("outdated", { dir: projectDir, ...choice }, (options) =>
+    inSession(() => import("./commands/Outdated.ts").then(({ run }) => run(options)))
+  ).pipe(Command.withDescription("Show which packages of a project have newer versions"))
+
+  const why = Command.make("why", { name: pinnedName, dir: projectDir }, ({ name, dir }) =>
+    inSession(() => import("./commands/WhyInstalled.ts").then(({ run }) => run(name, { dir })))
+  ).pipe(
+    Command.withDescription(
+      "Show through whom a package came into a project; why a release is chosen is shown by resolve --why"
+    )
+  )
+
+  const verify = Command.make("verify", { dir: projectDir }, (options) =>
+    inSession(() => import("./commands/Verify.ts").then(({ run }) => run(options)))
+  ).pipe(Command.withDescription("Compare every file in a project's node_modules with what its publisher signed"))
+
+  const run = Command.make("run", runFlags, ({ args, program, ...options }) =>
+    inSession(() => import("./commands/Run.ts").then(({ run }) => run(program, args, options)))
+  ).pipe(
+    Command.withDescription(
+      "Run a Node.js program that imports what its project has locked straight from the store, without node_modules; what stands behind the program is for the program"
+    ),
+    Command.withExamples([
+      { command: "ls-cli run app.js --port 8080", description: "A program of the project; --port is its own flag" },
+      { command: "ls-cli run vite build", description: "A command of a package that the project depends on" },
+      { command: "ls-cli --offline run app.js", description: "With what the store holds, or not at all" }
     ])
   )
 
@@ -335,14 +517,24 @@ export const make = (onStay: () => void) => {
       sim,
       keys,
       publish,
+      mirror,
       yank,
       deprecate,
       seed,
+      store,
       daemon,
       resolve,
       query,
       lock,
+      bundle,
       install,
+      uninstall,
+      update,
+      list,
+      outdated,
+      why,
+      verify,
+      run,
       trust,
       revoke,
       doctor

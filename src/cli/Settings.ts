@@ -19,6 +19,8 @@ export const PUBLIC_ROUTERS: ReadonlyArray<string> = [
 
 const DEFAULT_TIMEOUT_SECONDS = 60
 const TIMEOUT_MAX_SECONDS = 24 * 60 * 60
+/** Bundles of one command. */
+const BUNDLES_MAX = 64
 const ALL_INTERFACES = "0.0.0.0"
 const LOOPBACK = "127.0.0.1"
 
@@ -71,6 +73,15 @@ export const flags = {
     ),
     Flag.withDefault(true)
   ),
+  offline: Flag.Boolean("offline").pipe(
+    Flag.withDescription("Ask nobody: go by what the home and its bundles hold, and say what is missing"),
+    Flag.withDefault(false)
+  ),
+  bundle: Flag.String("bundle").pipe(
+    Flag.withMetavar("file"),
+    Flag.withDescription("Import this bundle before the work; may be given several times"),
+    Flag.atMost(BUNDLES_MAX)
+  ),
   json: Flag.Boolean("json").pipe(
     Flag.withDescription("Print one JSON document on stdout; failures as JSON on stderr"),
     Flag.withDefault(false)
@@ -90,6 +101,8 @@ export interface Raw {
   readonly lan: boolean
   readonly listen: Option.Option<string>
   readonly daemon: boolean
+  readonly offline: boolean
+  readonly bundle: ReadonlyArray<string>
   readonly json: boolean
   readonly timeout: number
 }
@@ -106,6 +119,10 @@ export interface Settings {
   readonly port: number
   /** Whether a daemon may be asked: who names an address means a node of the command's own there. */
   readonly usesDaemon: boolean
+  /** Whether nobody is asked for anything. */
+  readonly offline: boolean
+  /** Files that are imported before the work, as absolute paths. */
+  readonly bundles: ReadonlyArray<string>
   readonly json: boolean
   readonly timeoutMs: number
 }
@@ -201,7 +218,9 @@ export const resolve = Effect.fnUntraced(function* (raw: Raw) {
     isPublic: Option.isNone(raw.bootstrap),
     isListenGiven: Option.isSome(raw.listen),
     ...listen,
-    usesDaemon: raw.daemon && Option.isNone(raw.listen),
+    usesDaemon: raw.daemon && !raw.offline && Option.isNone(raw.listen),
+    offline: raw.offline,
+    bundles: raw.bundle.map((file) => Path.resolve(file)),
     json: raw.json,
     timeoutMs: raw.timeout * 1000
   } satisfies Settings

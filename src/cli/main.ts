@@ -5,6 +5,7 @@ import * as Exit from "effect/Exit"
 import { ExitCode } from "../protocol/core/Errors.ts"
 import * as Failure from "./Failure.ts"
 import * as Invocation from "./Invocation.ts"
+import * as RunArguments from "./RunArguments.ts"
 
 const main = (argv: ReadonlyArray<string>) => {
   let stays = false
@@ -41,4 +42,4 @@ process.stdout.on("error", () => {})
 process.stderr.on("error", () => {})
 process.on("SIGHUP", () => process.emit("SIGTERM", "SIGTERM"))
 
-main(process.argv.slice(2))
+main(RunArguments.separate(process.argv.slice(2)))

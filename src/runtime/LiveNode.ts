@@ -9,14 +9,13 @@ import * as Layer from "effect/Layer"
 import { PageStore } from "../protocol/dht/PageStore.ts"
 import * as Record from "../protocol/dht/Record.ts"
 import { RecordStore } from "../protocol/dht/RecordStore.ts"
-import { TopicPeers } from "../protocol/dht/TopicPeers.ts"
 import { Seeders } from "../protocol/registry/Seeders.ts"
 import * as Trust from "../protocol/trust/Trust.ts"
 import * as Entry from "./dht/entry/Entry.ts"
 import type { Mode } from "./dht/entry/Reach.ts"
 import type { ItemArchive } from "./dht/items/ItemArchive.ts"
 import * as Stores from "./Stores.ts"
-import * as TorrentStreamSwarm from "./swarm/TorrentStreamSwarm.ts"
+import * as BitTorrentSwarm from "./swarm/BitTorrentSwarm.ts"
 
 export interface Sources {
   /** Domains that list nodes in TXT records (`dht=<address>:<port>`). */
@@ -49,6 +48,8 @@ export interface Options {
   readonly sources?: Sources | undefined
   /** Whether peers at private addresses may be dialled although this node's own address is of another kind. */
   readonly allowPrivatePeers?: boolean | undefined
+  /** Who decides what to ask of which peer: our engine, or torrent-stream's. By default `own`. */
+  readonly downloads?: "own" | "torrent-stream" | undefined
 }
 
 class Archive extends Context.Service<Archive, { readonly items: ItemArchive | undefined }>()(
@@ -102,18 +103,22 @@ export const dht = ({ bootstrap, host, mode = "client", port, remembersNodes = f
     })
   ).pipe(Layer.provide(mode === "client" ? forgetting : remembering))
 
+const swarm = ({ allowPrivatePeers = false, downloads = "own", host, port }: Options) =>
+  downloads === "own"
+    ? BitTorrentSwarm.layerWithTopics({ host, port, allowPrivatePeers })
+    : Layer.unwrap(
+        Effect.promise(async () => {
+          const { layerWithTopics } = await import("./swarm/TorrentStreamSwarm.ts")
+          return layerWithTopics({ host, port, allowPrivatePeers })
+        })
+      )
+
 /**
  * A whole node. Building it opens the sockets; names are looked up with its first use, or at once where others are to
- * count on it. Peers are not yet asked for the claims that they hold, and ours are not given to them.
+ * count on it. Peers are asked for the claims that they hold of a name; ours are given to them by `NameIndex.serveAll`.
  */
 export const layer = (options: Options) =>
-  Layer.mergeAll(
-    TorrentStreamSwarm.layer({
-      host: options.host,
-      port: options.port,
-      allowPrivatePeers: options.allowPrivatePeers ?? false
-    }),
-    Trust.layer,
-    Seeders.layerDht,
-    TopicPeers.layerNone
-  ).pipe(Layer.provideMerge(dht(options)), Layer.provideMerge(Stores.layer(options)))
+  Layer.mergeAll(swarm(options), Trust.layer, Seeders.layerDht).pipe(
+    Layer.provideMerge(dht(options)),
+    Layer.provideMerge(Stores.layer(options))
+  )

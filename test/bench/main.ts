@@ -18,6 +18,15 @@ const benches = {
   guard: async () => (await import("./Guard.ts")).guard(),
   items: async () => (await import("./Items.ts")).items(),
   transfer: async () => (await import("./Transfers.ts")).transfers(),
+  /** In ms. */
+  extract: async () => (await import("./Extraction.ts")).extraction(),
+  /** One node that seeds 10,000 releases. */
+  seed10000: async () => (await import("./ManySeeds.ts")).manySeeds(),
+  /** In ms: express with its dependencies, beside npm and pnpm; and the transfers beneath. */
+  install: async () => ({
+    express: await (await import("./Install.ts")).express(),
+    ...(await (await import("./Transfers.ts")).transfers())
+  }),
   start: async () => (await import("./Start.ts")).start(),
   /** `ls-cli resolve`, in ms. */
   daemon: async () => (await import("./Daemon.ts")).daemon()
@@ -44,6 +53,15 @@ const TARGETS: Readonly<Record<string, number>> = {
   "dhtHalfDead.warm.p50": 600,
   "guard.datagram": 20,
   "items.rssMb": 100,
+  "extract.besideSync": 1.1,
+  "seed10000.rssMb.afterServing": 1024,
+  "seed10000.firstByteMs.p95": 20,
+  "transfer.large.rtt50MBps": 20,
+  "transfer.large.rssMb": 150,
+  "transfer.small.firstByteMs": 20,
+  "transfer.small.releases300Ms": 600,
+  "install.express.warmMs": 150,
+  "install.express.noopMs": 100,
   start: 3.5,
   "daemon.through": 150
 }
@@ -68,4 +86,5 @@ for (const name of names.filter((each) => asked.length === 0 || asked.includes(e
   results[name] = await benches[name]()
   if (!json) console.log(describe(name, results[name]).join("\n"))
 }
-if (json) console.log(JSON.stringify(results))
+// The install bench has a form of its own.
+if (json) console.log(JSON.stringify(asked.join() === "install" ? results["install"] : results))

@@ -22,6 +22,8 @@ const writable = (home: string) =>
           lan: false,
           listen: Option.none(),
           daemon: true,
+          offline: false,
+          bundle: [],
           json: true,
           timeout: 60
         },

@@ -10,6 +10,8 @@ const RAW: Settings.Raw = {
   lan: false,
   listen: Option.none(),
   daemon: true,
+  offline: false,
+  bundle: [],
   json: false,
   timeout: 60
 }

@@ -19,7 +19,7 @@ const settled = (text: string): string =>
     .replaceAll(/at least \d+ nodes/g, "at least <n> nodes")
 
 describe("README", () => {
-  it("shows the transcript that the demo prints", { timeout: 60_000 }, async () => {
+  it("shows the transcript that the demo prints", { timeout: 120_000 }, async () => {
     const readme = Fs.readFileSync(Path.join(root, "README.md"), "utf8")
     const shown = /<!-- transcript -->\n```\n([\s\S]*?)\n```\n<!-- \/transcript -->/.exec(readme)?.[1] ?? ""
     const { stdout } = await promisify(execFile)(process.execPath, [Path.join(root, "scripts/demo.ts")])

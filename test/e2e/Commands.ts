@@ -87,10 +87,13 @@ export const start = (args: ReadonlyArray<string>, environment: Readonly<Record<
   new Running([...launcher, ...args], environment)
 
 /** Without the launcher, which takes its time and cannot pass on SIGKILL. */
-export const startProgram = (args: ReadonlyArray<string>): Running => new Running([...program, ...args], {})
+export const startProgram = (
+  args: ReadonlyArray<string>,
+  environment: Readonly<Record<string, string>> = {}
+): Running => new Running([...program, ...args], environment)
 
 export const run = (args: ReadonlyArray<string>, environment: Readonly<Record<string, string>> = {}): Promise<Ended> =>
-  start(args, environment).ended
+  startProgram(args, environment).ended
 
 /** A directory that is gone after {@link cleanUp}. */
 export const directory = (label: string): string => {

@@ -6,6 +6,7 @@ import * as Path from "node:path"
 import { afterAll, assert, beforeAll, describe, it } from "vitest"
 import { CONNECTIONS_MAX } from "../../src/runtime/daemon/DaemonConnections.ts"
 import * as LsCli from "./Commands.ts"
+import { PersonHere } from "./Here.ts"
 import { Journey, testnet } from "./Journey.ts"
 import { Person } from "./Person.ts"
 
@@ -55,8 +56,8 @@ const noted = async (person: Person, step: string, publishing: LsCli.Running): P
   await watched.catch(() => {})
 }
 
-/** What the first command line promises holds with a daemon and without one. */
-describe.each(["without", "with"])("a package's way, %s daemons", { timeout: 90_000 }, (way) => {
+/** What the first command line promises holds with daemons, too; without them `Processes.test.ts` goes the same way. */
+describe("a package's way, with daemons", { timeout: 90_000 }, () => {
   let journey: Journey
 
   beforeAll(async () => {
@@ -66,20 +67,17 @@ describe.each(["without", "with"])("a package's way, %s daemons", { timeout: 90_
   afterAll(LsCli.cleanUp)
 
   it("is published, seeded, found, installed and imported", async () => {
-    const questions = async (who: "publisher" | "user") => {
-      const { code, stdout } = await LsCli.run(["daemon", "status", ...journey.as(who)])
-      return code === 0 ? Number(JSON.parse(stdout).questions) : undefined
+    const questions = async (who: "publisher" | "user"): Promise<number> => {
+      const { stdout } = await LsCli.run(["daemon", "status", ...journey.as(who)])
+      return JSON.parse(stdout).questions
     }
-    if (way === "with") {
-      for (const who of ["publisher", "user"] as const) {
-        await LsCli.start(["daemon", ...journey.as(who)]).document()
-      }
+    for (const who of ["publisher", "user"] as const) {
+      await LsCli.startProgram(["daemon", ...journey.as(who)]).document()
     }
     await journey.publish()
     await journey.install()
     for (const who of ["publisher", "user"] as const) {
-      if (way === "with") assert.isAbove((await questions(who)) ?? 0, 5, `the daemon of the ${who} was not asked`)
-      else assert.isUndefined(await questions(who))
+      assert.isAbove(await questions(who), 5, `the daemon of the ${who} was not asked`)
     }
   })
 })
@@ -87,33 +85,36 @@ describe.each(["without", "with"])("a package's way, %s daemons", { timeout: 90_
 describe("ls-cli daemon", { timeout: 90_000 }, () => {
   let bootstrap = ""
   let person: Person
+  /** The same, whose commands are no processes: for what is asked of the daemon itself. */
+  let here: PersonHere
 
   beforeAll(async () => {
     bootstrap = await testnet(NODES)
     person = new Person("daemon", bootstrap)
-    await person.newKey()
-    await person.publish(LsCli.newPackage("published"))
+    here = new PersonHere("daemon", bootstrap, person.home)
+    await here.newKey()
+    await here.publish(LsCli.newPackage("published"))
   }, 60_000)
 
   afterAll(LsCli.cleanUp)
 
   it("says where it is, serves the commands of its home, and ends when it is told to", async () => {
-    await person.fails(3, "DaemonNotRunning", "daemon", "status")
-    await person.fails(3, "DaemonNotRunning", "daemon", "stop")
+    await here.fails(3, "DaemonNotRunning", "daemon", "status")
+    await here.fails(3, "DaemonNotRunning", "daemon", "stop")
     const { document, running } = await daemonOf(person)
     assert.deepStrictEqual(Object.keys(document), ["pid", "socket", "address", "network", "nodes"])
     assert.deepStrictEqual(document["network"], [bootstrap])
     assert.match(String(document["address"]), /^127\.0\.0\.1:\d+$/)
     assert.strictEqual(Fs.lstatSync(String(document["socket"])).mode & 0o777, 0o600)
 
-    const before = await status(person)
+    const before = await status(here)
     assert.strictEqual(before.pid, document["pid"])
     assert.strictEqual(before.command, "daemon")
     assert.isAtLeast(before.nodes, NODES / 2)
     const { name } = await person.resolve("published")
     assert.strictEqual(name, "published")
-    const after = await status(person)
-    assert.isAbove(after.questions, before.questions + 2)
+    const after = await status(here)
+    assert.isAbove(after.questions, before.questions + 3)
 
     const elsewhere = (nodes: string, ...flags: ReadonlyArray<string>) =>
       LsCli.run(["resolve", "published", "--home", person.home, "--bootstrap", nodes, "--timeout", "10", ...flags])
@@ -126,12 +127,12 @@ describe("ls-cli daemon", { timeout: 90_000 }, () => {
       `it is in the DHT of ${bootstrap}, and this command in the DHT of 127.0.0.1:9`
     )
     // Each status says hello and asks; the command that meant another network said hello, too.
-    const untouched = await status(person)
+    const untouched = await status(here)
     assert.strictEqual(untouched.questions, after.questions + 3)
     // One node in common is enough.
     const same = await elsewhere(`127.0.0.1:9,${bootstrap.replace("127.0.0.1", "localhost")}`)
     assert.strictEqual(same.code, 0, same.stderr)
-    assert.isAbove((await status(person)).questions, untouched.questions + 4)
+    assert.isAbove((await status(here)).questions, untouched.questions + 3)
 
     const stopped = await person.json<{ readonly pid: number; readonly stopped: boolean }>("daemon", "stop")
     assert.deepStrictEqual(stopped, { pid: before.pid, stopped: true })
@@ -166,9 +167,9 @@ describe("ls-cli daemon", { timeout: 90_000 }, () => {
     const failure = await person.fails(2, "DaemonRunning", "daemon")
     assert.include(failure.message, `process ${document["pid"]}`)
     const seeding = await person.seed()
-    assert.strictEqual((await status(person)).command, "daemon")
+    assert.strictEqual((await status(here)).command, "daemon")
     assert.strictEqual((await seeding.stop()).code, 0)
-    assert.strictEqual((await status(person)).command, "daemon")
+    assert.strictEqual((await status(here)).command, "daemon")
     assert.strictEqual((await running.stop()).code, 0)
   })
 
@@ -177,7 +178,7 @@ describe("ls-cli daemon", { timeout: 90_000 }, () => {
     const seeding = await person.seed()
     assert.strictEqual((await running.stop()).code, 0)
     const next = async (): Promise<StatusDocument> => {
-      const ended = await person.run("daemon", "status", "--json")
+      const ended = await here.run("daemon", "status", "--json")
       return ended.code === 0 ? JSON.parse(ended.stdout) : next()
     }
     assert.strictEqual((await next()).command, "seed")
@@ -209,14 +210,14 @@ describe("ls-cli daemon", { timeout: 90_000 }, () => {
   it("is what ls-cli seed is, too, which is not stopped from elsewhere", async () => {
     const seeding = await person.seed()
     const served = async (): Promise<StatusDocument> => {
-      const ended = await person.run("daemon", "status", "--json")
+      const ended = await here.run("daemon", "status", "--json")
       return ended.code === 0 ? JSON.parse(ended.stdout) : served()
     }
     const { command, questions } = await served()
     assert.strictEqual(command, "seed")
     await person.resolve("published")
-    assert.isAbove((await status(person)).questions, questions + 2)
-    await person.fails(2, "DaemonNotStoppable", "daemon", "stop")
+    assert.isAbove((await status(here)).questions, questions + 3)
+    await here.fails(2, "DaemonNotStoppable", "daemon", "stop")
     const failure = await person.fails(2, "DaemonRunning", "daemon")
     assert.match(failure.message, /ls-cli seed \(process \d+\)/)
     assert.include(failure.hint, "One of the two is enough")
@@ -234,34 +235,36 @@ describe("ls-cli daemon", { timeout: 90_000 }, () => {
     assert.strictEqual(stderr, "")
     assert.strictEqual(JSON.parse(stdout).name, "survivor")
     // What it left is no daemon, and stands in nobody's way.
-    assert.strictEqual((await person.resolve("survivor")).name, "survivor")
-    await person.fails(3, "DaemonNotRunning", "daemon", "status")
+    assert.strictEqual((await here.resolve("survivor")).name, "survivor")
+    await here.fails(3, "DaemonNotRunning", "daemon", "status")
     const next = await daemonOf(person)
-    assert.strictEqual((await status(person)).pid, next.document["pid"])
+    assert.strictEqual((await status(here)).pid, next.document["pid"])
     await next.running.stop()
   })
 
   it("may hang: commands do not wait for it, and it is not pushed aside", async () => {
     const { running } = await daemonOf(person)
-    const { pid } = await status(person)
+    const { pid } = await status(here)
     process.kill(pid, "SIGSTOP")
     try {
-      assert.strictEqual((await person.resolve("published")).name, "published")
-      const failure = await person.fails(2, "DaemonRunning", "daemon")
-      assert.include(failure.message, `process ${pid}, which does not answer`)
       const asking = [
         ["daemon", "status"],
         ["daemon", "stop"],
         ["daemon", "metrics"]
       ]
-      await Promise.all(
-        asking.map(async (args) => {
-          const silent = await person.fails(5, "DaemonSilent", ...args)
+      // Each of them waits for a while: all at once.
+      const [{ name }, failure, doctor] = await Promise.all([
+        person.resolve("published"),
+        person.fails(2, "DaemonRunning", "daemon"),
+        here.run("doctor", "--json"),
+        ...asking.map(async (args) => {
+          const silent = await here.fails(5, "DaemonSilent", ...args)
           assert.include(silent.message, `process ${pid}`)
           assert.include(silent.hint, `kill ${pid}`)
         })
-      )
-      const doctor = await LsCli.run(["doctor", "--json", "--home", person.home, "--bootstrap", person.bootstrap])
+      ])
+      assert.strictEqual(name, "published")
+      assert.include(failure.message, `process ${pid}, which does not answer`)
       assert.strictEqual(doctor.code, 5)
       assert.include(doctor.stderr, "Not well: daemon")
     } finally {
@@ -281,7 +284,7 @@ describe("ls-cli daemon", { timeout: 90_000 }, () => {
         return socket
       })
     )
-    const silent = await person.fails(5, "DaemonSilent", "daemon", "status")
+    const silent = await here.fails(5, "DaemonSilent", "daemon", "status")
     assert.include(silent.message, `process ${document["pid"]}`)
     for (const socket of held) socket.destroy()
     assert.strictEqual((await running.stop()).code, 0)
@@ -294,8 +297,9 @@ describe("ls-cli seed", { timeout: 90_000 }, () => {
   it("stays where the network is absent, and announces what it has when that comes", async () => {
     const before = await testnet(NODES)
     const person = new Person("late", before)
-    await person.newKey()
-    await person.publish(LsCli.newPackage("late"))
+    const here = new PersonHere("late", before, person.home)
+    await here.newKey()
+    await here.publish(LsCli.newPackage("late"))
     const port = await freePort()
     const late = new Person("empty", `127.0.0.1:${port}`)
     const seeding = LsCli.startProgram(["seed", "--home", person.home, "--bootstrap", late.bootstrap])

@@ -1,6 +1,7 @@
 import { afterAll, assert, beforeAll, describe, it } from "vitest"
 import * as LsCli from "./Commands.ts"
-import { Person, testnet } from "./Person.ts"
+import { PersonHere } from "./Here.ts"
+import { type Person, testnet } from "./Person.ts"
 
 interface Document {
   readonly verdict: string
@@ -41,7 +42,7 @@ describe("a network examined and measured", { timeout: 60_000 }, () => {
   let person: Person
 
   beforeAll(async () => {
-    person = new Person("doctor", await testnet(12))
+    person = new PersonHere("doctor", await testnet(12))
     await person.newKey()
     await person.publish(LsCli.newPackage("published"))
   }, 60_000)
@@ -77,7 +78,7 @@ describe("a network examined and measured", { timeout: 60_000 }, () => {
   })
 
   it("ls-cli doctor says what to do where nobody answers, and ends as the network's fault", async () => {
-    const { code, stderr, stdout } = await new Person("lonely", NOBODY).run("doctor", "--json")
+    const { code, stderr, stdout } = await new PersonHere("lonely", NOBODY).run("doctor", "--json")
     assert.strictEqual(code, 5)
     const document: Document = JSON.parse(stdout)
     assert.strictEqual(document.verdict, "bad")
@@ -125,7 +126,7 @@ describe("a network examined and measured", { timeout: 60_000 }, () => {
     const { address, metrics: url } = await daemon.document()
     const missed = async () => values(await page(url), "libreseed_dht_items_total").get('{reason="not-found"}') ?? 0
     const before = await missed()
-    await new Person("asking", String(address)).json("doctor", "--no-write")
+    await new PersonHere("asking", String(address)).json("doctor", "--no-write")
     assert.isAbove(await missed(), before)
     assert.strictEqual((await daemon.stop()).code, 0)
   })
@@ -142,7 +143,13 @@ describe("a network examined and measured", { timeout: 60_000 }, () => {
     await person.fails(2, "InvalidArgument", "daemon", "--metrics", "9090")
     const taken = person.start("daemon", "--metrics", "127.0.0.1:0", "--json")
     const { host } = new URL(String((await taken.document())["metrics"]))
-    const failure = await new Person("other", person.bootstrap).fails(5, "MetricsFailed", "daemon", "--metrics", host)
+    const failure = await new PersonHere("other", person.bootstrap).fails(
+      5,
+      "MetricsFailed",
+      "daemon",
+      "--metrics",
+      host
+    )
     assert.include(failure.message, "EADDRINUSE")
     assert.strictEqual((await taken.stop()).code, 0)
   })

@@ -2,7 +2,8 @@ import * as Fs from "node:fs"
 import * as Path from "node:path"
 import { afterAll, assert, beforeAll, describe, it } from "vitest"
 import * as LsCli from "./Commands.ts"
-import { Person, testnet } from "./Person.ts"
+import { PersonHere } from "./Here.ts"
+import { type Person, testnet } from "./Person.ts"
 
 interface LockDocument {
   readonly dir: string
@@ -37,8 +38,8 @@ describe("locking a project", { timeout: 90_000 }, () => {
 
   beforeAll(async () => {
     const bootstrap = await testnet()
-    publisher = new Person("publisher", bootstrap)
-    user = new Person("user", bootstrap)
+    publisher = new PersonHere("publisher", bootstrap)
+    user = new PersonHere("user", bootstrap)
     key = await publisher.newKey()
     await publishAndSeed(
       LsCli.packageOf({ name: "top", version: "1.0.0", dependencies: { left: "^1.0.0", right: "^1.0.0" } }),
@@ -84,7 +85,7 @@ describe("locking a project", { timeout: 90_000 }, () => {
     assert.deepStrictEqual(document, { dir: project, packages: 3, added: [], removed: [], warnings: [] })
     assert.strictEqual(text(), before)
     // Somebody else with the same file, and another with none.
-    const colleague = new Person("colleague", user.bootstrap)
+    const colleague = new PersonHere("colleague", user.bootstrap)
     await colleague.json("lock", "--dir", project)
     assert.strictEqual(text(), before)
     const anew = LsCli.directory("anew")
@@ -95,7 +96,7 @@ describe("locking a project", { timeout: 90_000 }, () => {
 
   it("installs the locked version of what is locked", async () => {
     const install = async (spec: string) => {
-      const { installed } = await user.json<InstallDocument>("install", spec, "--dir", project)
+      const { installed } = await user.json<InstallDocument>("install", spec, "--no-save", "--dir", project)
       return installed.map(({ name, version }) => `${name}@${version}`)
     }
     assert.deepStrictEqual(await install("left@^1.0.0"), ["left@1.0.0"])

@@ -45,8 +45,9 @@ export class Person {
   readonly home: string
   readonly bootstrap: string
 
-  constructor(label: string, bootstrap: string) {
-    this.home = LsCli.directory(label)
+  /** With a home of that label, or the one that is given. */
+  constructor(label: string, bootstrap: string, home = LsCli.directory(label)) {
+    this.home = home
     this.bootstrap = bootstrap
   }
 

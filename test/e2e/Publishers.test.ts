@@ -2,7 +2,8 @@ import * as Fs from "node:fs"
 import * as Path from "node:path"
 import { afterAll, assert, beforeAll, describe, it } from "vitest"
 import * as LsCli from "./Commands.ts"
-import { Person, type QueryDocument, testnet } from "./Person.ts"
+import { PersonHere } from "./Here.ts"
+import { type Person, type QueryDocument, testnet } from "./Person.ts"
 
 interface Revocation {
   readonly publisher: string
@@ -33,7 +34,7 @@ describe("publishers of a name", { timeout: 90_000 }, () => {
   const keys = { first: "", second: "" }
   let first: Person
   let second: Person
-  const person = (label: string) => new Person(label, bootstrap)
+  const person = (label: string) => new PersonHere(label, bootstrap)
 
   const publisherOf = async (user: Person, ...flags: ReadonlyArray<string>) =>
     (await user.resolve("shared", ...flags)).publisher
@@ -123,7 +124,7 @@ describe("publishers of a name", { timeout: 90_000 }, () => {
   })
 
   it("keeps what the user decided without any network", { concurrent: true }, async () => {
-    const user = new Person("offline", "127.0.0.1:9")
+    const user = new PersonHere("offline", "127.0.0.1:9")
     const started = Date.now()
     const trusted = await user.json<object>("trust", "add", keys.first, "--note", "from the fair")
     await user.json("trust", "add", keys.second)

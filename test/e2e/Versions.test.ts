@@ -1,6 +1,7 @@
 import { afterAll, assert, beforeAll, describe, it } from "vitest"
 import * as LsCli from "./Commands.ts"
-import { type EvidenceItem, Person, testnet } from "./Person.ts"
+import { PersonHere } from "./Here.ts"
+import { type EvidenceItem, type Person, testnet } from "./Person.ts"
 import { publishAll } from "./Publications.ts"
 
 /** More than a package's own record has room for. */
@@ -21,8 +22,8 @@ describe("versions of a package", { timeout: 90_000 }, () => {
 
   beforeAll(async () => {
     const bootstrap = await testnet(NODES)
-    publisher = new Person("publisher", bootstrap)
-    user = new Person("user", bootstrap)
+    publisher = new PersonHere("publisher", bootstrap)
+    user = new PersonHere("user", bootstrap)
     key = await publisher.newKey()
     const few = ["1.0.0", "1.1.0", "2.0.0-rc.1", "2.0.0"].map((version) => LsCli.newPackage("few", version))
     const many = Array.from({ length: VERSIONS }, (_, patch) => LsCli.newPackage("many", `1.0.${patch}`))
@@ -32,7 +33,7 @@ describe("versions of a package", { timeout: 90_000 }, () => {
   afterAll(LsCli.cleanUp)
 
   it("takes as few look-ups as there can be, and tells what it looked up and considered", async () => {
-    const pinning = new Person("pinning", user.bootstrap)
+    const pinning = new PersonHere("pinning", user.bootstrap)
     const pin = pinning.json("trust", "pin", "few", key)
     const [cold, older, exact, given, givenExact, pinned] = await Promise.all([
       user.resolve("few"),

@@ -81,7 +81,7 @@ const Release = Schema.Struct({ name: Schema.String, version: Schema.String })
 Requirement.describeUnless(Hosts.obstacle, "five hosts", () => {
   beforeAll(async () => {
     // Bundles what is stale, where there is a way to what that needs.
-    const { code, stderr } = await LsCli.run(["--version"])
+    const { code, stderr } = await LsCli.start(["--version"]).ended
     assert.strictEqual(code, 0, stderr)
   }, TIMEOUT_MS)
   afterAll(LsCli.cleanUp)

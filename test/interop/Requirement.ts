@@ -36,6 +36,10 @@ export const libtorrent: Obstacle | undefined =
     ? undefined
     : { isProgram: true, reason: "python3-libtorrent is not installed" }
 
+/** Debian: `apt-get install aria2`. */
+export const aria2: Obstacle | undefined =
+  problemOf("aria2c", ["--version"]) === undefined ? undefined : { isProgram: true, reason: "aria2 is not installed" }
+
 const title = (name: string, obstacle: Obstacle | undefined): string =>
   obstacle === undefined ? name : `${name} [not run: ${obstacle.reason}]`
 

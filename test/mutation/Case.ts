@@ -1,4 +1,4 @@
-/** What is played to catch a bug, and what came of it. */
+/** What is tried to catch a bug, and what came of it. */
 
 /** One run of a simulation. `nodes` are the scenario's own unless given. */
 export interface Case {
@@ -7,10 +7,23 @@ export interface Case {
   readonly nodes?: number | undefined
 }
 
-/** What came of a case. */
-export interface Played extends Case {
+/** A property, by its file and its title. `seed` is that of fast-check. */
+export interface Property {
+  readonly property: string
+  readonly title: string
+  readonly seed: number
+}
+
+/** A bug, or "none", and what is tried on the library with it. */
+export interface Question {
+  readonly bug: string
+  readonly caughtBy: Case | Property
+}
+
+/** What came of it. */
+export interface Caught {
   /** `undefined` where all was well. */
   readonly finding?: string | undefined
-  /** Processor time. */
+  /** Processor time, ms. */
   readonly cpuMs: number
 }

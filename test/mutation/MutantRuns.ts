@@ -1,114 +1,106 @@
 /**
- * Runs bugs in processes of their own, a few at a time: whatever a bug does to a process, an endless loop too,
- * it does to nobody else.
+ * Tries bugs in processes of their own, a few at a time: whatever a bug does to a process, an endless loop too, it
+ * does to nobody else. A process is asked for one after the other, since half of what it takes is to read the library.
  */
-import { spawn } from "node:child_process"
+import { type ChildProcess, fork } from "node:child_process"
+import { once } from "node:events"
 import * as Path from "node:path"
-import type { Property } from "./Mutants.ts"
-import type { Case, Played } from "./Case.ts"
+import type { Case, Caught, Property, Question } from "./Case.ts"
 
-/** Longest time of one process, ms; a run takes a second or two on a quiet machine. */
-const PROCESS_MAX_MS = 120_000
+/** Longest time of one run, ms; it takes a second on a quiet machine. */
+const RUN_MAX_MS = 120_000
 
-/** Bytes of an explanation that a failed process gives. */
-const EXPLANATION_MAX = 2_000
+/** Bugs that one process is asked for: it keeps what it loaded, some 10 MB for each. */
+const QUESTIONS_MAX = 30
 
-interface Ended {
-  readonly code: number | null
-  readonly stdout: string
-  readonly stderr: string
-}
+/** Values that a property is tried with. */
+const FC_RUNS = 1_000
 
 const root = Path.resolve(import.meta.dirname, "../..")
 
-/** Half of what a process takes is to read the library: what was read once is kept, by its content, bug and all. */
+/** What was read once is kept, by its content. */
 const compiled = Path.join(root, ".cache", "compile")
 
-const run = (
-  program: ReadonlyArray<string>,
-  env: { readonly [name: string]: string },
-  maxMs = PROCESS_MAX_MS
-): Promise<Ended> =>
-  new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [...program], {
-      cwd: root,
-      env: { ...process.env, NODE_COMPILE_CACHE: compiled, ...env },
-      stdio: ["ignore", "pipe", "pipe"],
-      timeout: maxMs,
-      killSignal: "SIGKILL"
-    })
-    let [stdout, stderr] = ["", ""]
-    child.stdout.on("data", (chunk) => (stdout += chunk))
-    child.stderr.on("data", (chunk) => (stderr += chunk))
-    child.on("error", reject)
-    child.on("close", (code) => resolve({ code, stdout, stderr }))
+/** A process, and how many it may still be asked for. */
+interface Worker {
+  readonly child: ChildProcess
+  left: number
+}
+
+const worker = (): Worker => ({
+  left: QUESTIONS_MAX,
+  child: fork(Path.join(import.meta.dirname, "RunMutant.ts"), {
+    cwd: root,
+    execArgv: ["--disable-warning=ExperimentalWarning"],
+    env: { ...process.env, NODE_COMPILE_CACHE: compiled, FC_RUNS: String(FC_RUNS), FC_SEED: "" },
+    stdio: ["ignore", "ignore", "inherit", "ipc"]
   })
+})
 
-/** Only lines of JSON: what the library logs goes there too. */
-const playedIn = (stdout: string): ReadonlyArray<Played> =>
-  stdout
-    .split("\n")
-    .filter((line) => line.startsWith("{"))
-    .map((line): Played => JSON.parse(line))
-
-/** Plays cases with a bug in the library, or with `none`, and stops after so many findings. What was played before a process had to be killed counts. */
-export const play = async (
-  bug: string,
-  cases: ReadonlyArray<Case>,
-  findingsMax = Number.POSITIVE_INFINITY,
-  maxMs = PROCESS_MAX_MS
-): Promise<ReadonlyArray<Played>> => {
-  const ended = await run(["test/mutation/RunMutant.ts", bug, JSON.stringify(cases), String(findingsMax)], {}, maxMs)
-  if (ended.code !== null && ended.code !== 0) {
-    throw new Error(`The bug "${bug}" could not be run: ${ended.stderr.slice(-EXPLANATION_MAX)}`)
+/** The answer of a process; `undefined` when it gave none in time, or ended. */
+const answerOf = async (
+  { child }: Worker,
+  question: Question
+): Promise<Caught | { readonly error: string } | undefined> => {
+  const abort = new AbortController()
+  const { signal } = abort
+  const timer = setTimeout(() => abort.abort(), RUN_MAX_MS)
+  try {
+    child.send(question)
+    const [said] = await Promise.race([
+      once(child, "message", { signal }),
+      once(child, "exit", { signal }).then(() => [])
+    ])
+    return said
+  } catch {
+    return undefined
+  } finally {
+    clearTimeout(timer)
+    abort.abort()
   }
-  return playedIn(ended.stdout)
 }
 
-/** Whether a property holds with a bug in the library, or with `none`, and what was said of it. */
-export interface Proved {
-  readonly holds: boolean
-  readonly said: string
+export interface MutantRuns {
+  /** Tries a bug, or "none", when its turn comes. Rejects when it cannot be run, or does not come to an end. */
+  readonly play: (bug: string, caughtBy: Case | Property) => Promise<Caught>
+  readonly end: () => void
 }
 
-/** Values that a property is tried with. */
-const RUNS = 1_000
+/** Processes that work beside each other on what they are asked for, in its order. */
+export const start = (atOnce: number): MutantRuns => {
+  const idle: Array<Worker | undefined> = Array.from({ length: atOnce }, () => undefined)
+  const waiting: Array<(worker: Worker | undefined) => void> = []
+  const alive = new Set<Worker>()
 
-/** Rejects where the property could not be tried. */
-export const prove = async (bug: string, { property, seed, title }: Property): Promise<Proved> => {
-  const program = ["node_modules/vitest/vitest.mjs", "run", "--config", "test/mutation/Property.config.ts"]
-  const { code, stderr, stdout } = await run([...program, property, "-t", title], {
-    LIBRESEED_BUG: bug,
-    FC_SEED: String(seed),
-    FC_RUNS: String(RUNS),
-    NO_COLOR: "1"
-  })
-  const said = stdout + stderr
-  if (code !== 0 && !said.includes("Property failed after")) {
-    throw new Error(`The property "${title}" could not be tried: ${said.slice(-EXPLANATION_MAX)}`)
+  const end = (each: Worker) => {
+    alive.delete(each)
+    each.child.kill("SIGKILL")
   }
-  return { holds: code === 0, said }
-}
-
-/** Begins what it is given, so many at a time, in the order in which it is given. */
-export const turns = (atOnce: number) => {
-  const waiting: Array<() => void> = []
-  let free = atOnce
-  const turn = async () => {
-    if (free > 0) free--
-    else await new Promise<void>((resolve) => waiting.push(resolve))
+  const begin = () => {
+    const each = worker()
+    alive.add(each)
+    return each
   }
-  const done = () => {
+  const giveBack = (each: Worker | undefined) => {
     const next = waiting.shift()
-    if (next === undefined) free++
-    else next()
+    if (next === undefined) idle.push(each)
+    else next(each)
   }
-  return async <A>(work: () => Promise<A>): Promise<A> => {
-    await turn()
-    try {
-      return await work()
-    } finally {
-      done()
+  const take = (): Promise<Worker | undefined> =>
+    idle.length > 0 ? Promise.resolve(idle.pop()) : new Promise((resolve) => waiting.push(resolve))
+
+  return {
+    end: () => alive.forEach(end),
+    play: async (bug, caughtBy) => {
+      const mine = (await take()) ?? begin()
+      const said = await answerOf(mine, { bug, caughtBy })
+      mine.left--
+      const isUsable = said !== undefined && mine.left > 0
+      if (!isUsable) end(mine)
+      giveBack(isUsable ? mine : undefined)
+      if (said === undefined) throw new Error(`The run with the bug "${bug}" did not come to an end.`)
+      if ("error" in said) throw new Error(`The bug "${bug}" could not be run: ${said.error}`)
+      return said
     }
   }
 }

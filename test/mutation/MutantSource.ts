@@ -3,9 +3,7 @@
  * nothing on disk is. So many of them can run at once, and none is ever left behind.
  */
 import * as Fs from "node:fs"
-import { registerHooks } from "node:module"
 import * as Path from "node:path"
-import { fileURLToPath, pathToFileURL } from "node:url"
 
 /** Where a bug is, and what it is. */
 export interface Change {
@@ -41,15 +39,3 @@ export const changed = ({ file, find, name, replace }: Change, text: string): st
 
 /** The changed text of the file. */
 export const sourceOf = (change: Change): string => changed(change, Fs.readFileSync(pathOf(change), "utf8"))
-
-/** From now on whatever this process loads of the library has the bug. To be called before anything of it is loaded. */
-export const install = (change: Change): void => {
-  const source = sourceOf(change)
-  const place = pathToFileURL(pathOf(change)).href
-  registerHooks({
-    load: (url, context, next) =>
-      url.startsWith("file:") && fileURLToPath(url) === fileURLToPath(place)
-        ? { ...next(url, context), source }
-        : next(url, context)
-  })
-}

@@ -8,14 +8,7 @@
  * test says so. `node test/mutation/Search.ts --lost` does it for every bug that is not caught any more.
  */
 import type { Change } from "./MutantSource.ts"
-import type { Case } from "./Case.ts"
-
-/** A property, by its file and its title. `seed` is that of fast-check. */
-export interface Property {
-  readonly property: string
-  readonly title: string
-  readonly seed: number
-}
+import type { Case, Property } from "./Case.ts"
 
 export interface Mutant extends Change {
   /** What is wrong, in words. */
@@ -230,7 +223,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     name: "ranges-forgotten",
     about: "a tree of dependencies has the newest version of each, whatever range was asked for",
-    file: "registry/DependencyGraph.ts",
+    file: "registry/DependencyWalk.ts",
     find: `edge.range.trim() === "" ? "*" : edge.range`,
     replace: `"*"`,
     caughtBy: { scenario: "lossy-install", seed: 1 }

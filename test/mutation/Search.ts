@@ -6,16 +6,13 @@
 import { all } from "../../src/protocol/testing/scenarios/Scenarios.ts"
 import * as MutantRuns from "./MutantRuns.ts"
 import { type Mutant, mutants } from "./Mutants.ts"
-import type { Case } from "./Case.ts"
+import type { Case, Caught } from "./Case.ts"
 
 /** Seeds of each scenario unless told. */
 const SEEDS = 8
 
 /** So many times as many of the scenario that is written down. */
 const KNOWN_FACTOR = 8
-
-/** Longest time of one search, ms. */
-const SEARCH_MAX_MS = 600_000
 
 /** Whatever takes longer is too expensive for a test. */
 const TOO_SLOW = new Set(["year-of-re-puts"])
@@ -46,33 +43,37 @@ const casesFor = (mutant: Mutant, seeds: number): ReadonlyArray<ReadonlyArray<Ca
   )
 ]
 
-const isSound = async (scenario: string, seed: number): Promise<boolean> => {
-  const [played] = await MutantRuns.play("none", [{ scenario, seed }])
-  return played !== undefined && played.finding === undefined
-}
+const runs = MutantRuns.start(AT_ONCE)
+
+/** A run that does not come to an end is no find that a test could wait for. */
+const play = (bug: string, caughtBy: Mutant["caughtBy"]): Promise<Caught> =>
+  runs.play(bug, caughtBy).catch((error: unknown) => {
+    say(`${bug}: ${String(error)}`)
+    return { cpuMs: 0 }
+  })
 
 const search = async (mutant: Mutant, seeds: number): Promise<void> => {
-  let runs = 0
+  let played = 0
   for (const cases of casesFor(mutant, seeds)) {
-    const played = await MutantRuns.play(mutant.name, cases, FINDS, SEARCH_MAX_MS)
-    runs += played.length
-    const finds = played.filter(({ finding }) => finding !== undefined).toSorted((a, b) => a.cpuMs - b.cpuMs)
-    for (const { cpuMs, finding, scenario, seed } of finds) {
-      if (!(await isSound(scenario, seed))) continue
+    const finds: Array<Caught & Case> = []
+    for (const each of cases) {
+      if (finds.length >= FINDS) break
+      played++
+      const caught = await play(mutant.name, each)
+      if (caught.finding !== undefined) finds.push({ ...each, ...caught })
+    }
+    for (const { cpuMs, finding, scenario, seed } of finds.toSorted((a, b) => a.cpuMs - b.cpuMs)) {
+      if ((await play("none", { scenario, seed })).finding !== undefined) continue
       say(`${mutant.name}: { scenario: "${scenario}", seed: ${seed} } in ${cpuMs} ms\n  ${finding}`)
       return
     }
   }
-  say(`${mutant.name}: nothing catches it in ${runs} runs`)
+  say(`${mutant.name}: nothing catches it in ${played} runs`)
 }
 
-const isLost = async (mutant: Mutant): Promise<boolean> => {
-  if (!("scenario" in mutant.caughtBy)) return (await MutantRuns.prove(mutant.name, mutant.caughtBy)).holds
-  const [[bad], [good]] = await Promise.all([
-    MutantRuns.play(mutant.name, [mutant.caughtBy]),
-    MutantRuns.play("none", [mutant.caughtBy])
-  ])
-  return bad?.finding === undefined || good?.finding !== undefined
+const isLost = async ({ caughtBy, name }: Mutant): Promise<boolean> => {
+  const [bad, good] = await Promise.all([play(name, caughtBy), play("none", caughtBy)])
+  return bad.finding === undefined || good.finding !== undefined
 }
 
 const [what = "", count = String(SEEDS)] = process.argv.slice(2)
@@ -81,12 +82,10 @@ if (chosen.length === 0 || (what.startsWith("--") && what !== "--lost" && what !
   say(`Name a bug, or give --lost or --all:\n${mutants.map(({ about, name }) => `  ${name}: ${about}`).join("\n")}`)
   process.exitCode = 2
 } else {
-  const turns = MutantRuns.turns(AT_ONCE)
   await Promise.all(
-    chosen.map((mutant) =>
-      turns(async () => {
-        if (what !== "--lost" || (await isLost(mutant))) await search(mutant, Number(count))
-      })
-    )
+    chosen.map(async (mutant) => {
+      if (what !== "--lost" || (await isLost(mutant))) await search(mutant, Number(count))
+    })
   )
 }
+runs.end()

@@ -18,7 +18,14 @@ const manifest: {
   readonly devDependencies: Readonly<Record<string, string>>
 } = JSON.parse(Fs.readFileSync(Path.join(root, "package.json"), "utf8"))
 
-const entries = ["@libreseed/protocol", "@libreseed/protocol/testing", "@libreseed/protocol/node"]
+const plugins = ["vite", "webpack", "esbuild"]
+
+const entries = [
+  "@libreseed/protocol",
+  "@libreseed/protocol/testing",
+  "@libreseed/protocol/node",
+  ...plugins.map((name) => `@libreseed/protocol/${name}`)
+]
 
 /** What only some commands need, and what would slow the start of all others down. */
 const lazyPackages = new Set(["bittorrent-dht", "npm-packlist", "peer-wire-protocol", "tar", "torrent-stream"])
@@ -56,10 +63,31 @@ afterAll(() => {
   Fs.rmSync(directory, { recursive: true, force: true })
 })
 
+/** The files that a file of the build loads, and the modules of others, as they are named. */
+const loadedBy = (entry: string): ReadonlySet<string> => {
+  const loaded = new Set<string>()
+  const visit = (file: string): void => {
+    if (loaded.has(file)) return
+    loaded.add(file)
+    const { module } = parseSync(file, Fs.readFileSync(file, "utf8"), { lang: "js" })
+    for (const { moduleRequest } of module.staticImports) {
+      if (moduleRequest.value.startsWith(".")) visit(Path.resolve(Path.dirname(file), moduleRequest.value))
+      else loaded.add(moduleRequest.value)
+    }
+    for (const { entries: exported } of module.staticExports) {
+      for (const { moduleRequest } of exported) {
+        if (moduleRequest?.value.startsWith(".")) visit(Path.resolve(Path.dirname(file), moduleRequest.value))
+      }
+    }
+  }
+  visit(entry)
+  return loaded
+}
+
 describe("the packed package", () => {
   it("contains the build, the licence and nothing else", () => {
     const names = filesBelow(installed).map((path) => Path.relative(installed, path).replaceAll("\\", "/"))
-    const expected = /^(package\.json|README\.md|LICENSE|dist\/.*(\.js|\.d\.ts|LICENSES\.txt))$/
+    const expected = /^(package\.json|README\.md|LICENSE|dist\/.*(\.js|\.d\.ts|LICENSES\.txt)|dist\/register\.cjs)$/
     assert.deepStrictEqual(
       names.filter((name) => !expected.test(name)),
       []
@@ -102,6 +130,33 @@ describe("the packed package", () => {
     run(directory, tool("tsc"), "--project", "tsconfig.json")
   })
 
+  it("preloads a program, by its name and as a file, and loads nothing but Node's modules for it", () => {
+    const program = "process.stdout.write(String(globalThis[Symbol.for('@libreseed/protocol/register')]))"
+    const file = Path.join(installed, "dist", "register.cjs")
+    for (const preload of [
+      ["--import", "@libreseed/protocol/register"],
+      ["--require", "@libreseed/protocol/register"],
+      ["--require", file]
+    ]) {
+      assert.strictEqual(run(directory, process.execPath, ...preload, "-e", program), "true", preload.join(" "))
+    }
+    const required = [...Fs.readFileSync(file, "utf8").matchAll(/\brequire\(["'`]([^"'`]+)["'`]\)/g)].map(
+      ([, name]) => name!
+    )
+    assert.isNotEmpty(required)
+    assert.deepStrictEqual(
+      required.filter((name) => !isBuiltin(name)),
+      []
+    )
+  })
+
+  it.each(plugins)("has a plugin for %s that loads nothing but Node's modules", (name) => {
+    const foreign = [...loadedBy(Path.join(installed, "dist", `${name}.js`))].filter(
+      (module) => !Path.isAbsolute(module) && !isBuiltin(module)
+    )
+    assert.deepStrictEqual(foreign, [])
+  })
+
   it("declares types only in terms of its own dependencies", () => {
     const foreign = filesBelow(Path.join(installed, "dist"))
       .filter((path) => path.endsWith(".d.ts"))
@@ -135,23 +190,7 @@ describe("the installed command line", () => {
   })
 
   it("starts without loading what only some commands need", () => {
-    const cli = Path.join(installed, "dist", "cli")
-    const loaded = new Set<string>()
-    const visit = (file: string): void => {
-      if (loaded.has(file)) return
-      loaded.add(file)
-      const { module } = parseSync(file, Fs.readFileSync(file, "utf8"), { lang: "js" })
-      for (const { moduleRequest } of module.staticImports) {
-        if (moduleRequest.value.startsWith(".")) visit(Path.resolve(Path.dirname(file), moduleRequest.value))
-        else loaded.add(moduleRequest.value)
-      }
-      for (const { entries: exported } of module.staticExports) {
-        for (const { moduleRequest } of exported) {
-          if (moduleRequest?.value.startsWith(".")) visit(Path.resolve(Path.dirname(file), moduleRequest.value))
-        }
-      }
-    }
-    visit(Path.join(cli, "main.js"))
+    const loaded = loadedBy(Path.join(installed, "dist", "cli", "main.js"))
     assert.deepStrictEqual(
       [...loaded].filter((name) => lazyPackages.has(name)),
       []

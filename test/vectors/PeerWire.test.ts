@@ -22,7 +22,7 @@ const FILLER_BYTES = 8 * 1024 * 1024
 const GROWTH_MAX_BYTES = 64 * 1024 * 1024
 
 /** An extension handshake whose sender takes metadata messages: an answer shows that all before it was handled. */
-const HANDSHAKE = ExtensionMessage.encodeHandshake({ metadataSize: undefined, reqq: 1 })
+const HANDSHAKE = ExtensionMessage.encodeHandshake({ names: [ExtensionMessage.UT_METADATA], reqq: 1 })
 
 /** The vectors are meant for a torrent of one piece. */
 const release = sample(10_000)

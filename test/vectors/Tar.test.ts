@@ -6,14 +6,13 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as FileSystem from "effect/FileSystem"
-import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
 import { extract, inspect } from "../../src/runtime/archive/Extract.ts"
+import { node, StagingDisk } from "../../src/runtime/archive/StagingDisk.ts"
 import { generated, type Sample } from "../runtime/archive/Generated.ts"
 import * as Sandbox from "../runtime/archive/Sandbox.ts"
 import { type Entry, packageJson, tgz } from "../runtime/archive/TarBuilder.ts"
@@ -107,23 +106,19 @@ const races: Readonly<Record<string, (bytes: Uint8Array) => Effect.Effect<void, 
     const { root, destination, outside } = yield* Sandbox.make
     const before = Sandbox.snapshot(root)
     let swaps = 0
-    const swap = Layer.effect(
-      FileSystem.FileSystem,
-      Effect.map(FileSystem.FileSystem, (fs) => ({
-        ...fs,
-        makeDirectory: (path: string, options?: { readonly mode?: number | undefined }) =>
-          Effect.tap(fs.makeDirectory(path, options), () =>
-            Effect.sync(() => {
-              if (Path.basename(path) !== "d") return
-              swaps++
-              Fs.rmdirSync(path)
-              Fs.symlinkSync(outside, path)
-            })
-          )
-      }))
-    ).pipe(Layer.provide(Sandbox.layer))
+    const swapping: StagingDisk = {
+      ...node,
+      makeDirectory: (path, mode) => {
+        node.makeDirectory(path, mode)
+        if (Path.basename(path) !== "d") return
+        swaps++
+        Fs.rmdirSync(path)
+        Fs.symlinkSync(outside, path)
+      }
+    }
     const extraction = extract(Sandbox.source(bytes), destination).pipe(
-      Effect.provide(Layer.merge(Sandbox.layer, swap))
+      Effect.provideService(StagingDisk, swapping),
+      Effect.provide(Sandbox.layer)
     )
     const error = Sandbox.assertExplained(yield* Effect.orDie(Effect.flip(extraction)))
     assert.strictEqual(error.reason._tag, "StagingTampered")

@@ -123,6 +123,7 @@ export const run = Effect.fnUntraced(function* (flags: Flags) {
     )
     if (entered._tag === "Failure") yield* output.note(Serving.goesOn(entered.failure))
     yield* output.note("Press Ctrl-C to stop, or run: ls-cli daemon stop")
+    yield* Effect.forkScoped(Serving.serveTopics)
     return yield* Effect.raceFirst(KeepAlive.run(flags.watch), Deferred.await(stopped))
   })
   return yield* serve.pipe(Effect.scoped, Network.provideStayingRecords)

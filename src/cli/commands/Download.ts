@@ -13,14 +13,23 @@ export interface Options {
   readonly retryRefused: boolean
 }
 
-/** Without anything to see; for many at a time. */
-export const fetchQuietly = Effect.fnUntraced(function* (
+/** For those who pin many names at a time. */
+export const fetchUnpinned = Effect.fnUntraced(function* (
   choice: Choice,
   { retryRefused }: Options,
   onProgress?: FetchRelease.Options["onProgress"]
 ) {
   const timeout = yield* (yield* Session).downloadMs
-  const fetched = yield* FetchRelease.fetchRelease(choice, { timeout, onProgress, ignoreBlacklist: retryRefused })
+  return yield* FetchRelease.fetchRelease(choice, { timeout, onProgress, ignoreBlacklist: retryRefused })
+})
+
+/** Without anything to see; for many at a time. */
+export const fetchQuietly = Effect.fnUntraced(function* (
+  choice: Choice,
+  options: Options,
+  onProgress?: FetchRelease.Options["onProgress"]
+) {
+  const fetched = yield* fetchUnpinned(choice, options, onProgress)
   yield* Pins.use(choice.release.n, choice.publisher)
   return fetched
 })

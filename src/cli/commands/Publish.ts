@@ -126,7 +126,9 @@ export const run = Effect.fnUntraced(function* (location: string, { dryRun, key,
     yield* output.result(Describe.document(published), Describe.lines(published))
     yield* output.note(`Each of its records is held by at least ${plural(publication.acks, "DHT node")}.`)
     if (!seed) {
-      return yield* output.note("This command does not serve it. To serve it: ls-cli seed (again, if one is running)")
+      return yield* output.note(
+        "This command does not serve it. To serve it: ls-cli seed (one that is running does so from now on)"
+      )
     }
     yield* output.note("Seeding. Press Ctrl-C to stop.")
     return yield* KeepAlive.run(false)

@@ -46,17 +46,21 @@ export const run = Effect.fnUntraced(function* (nameText: string, policyText: st
   /** Those that this host has met before are known to be revoked without asking for each of a crowd. */
   const listed = Effect.gen(function* () {
     const publishers = yield* RegistryResolve.publishersOf(name, policy)
-    return yield* Effect.forEach(publishers, (publisher) =>
+    const found = yield* Effect.forEach(publishers, (publisher) =>
       Effect.map(Revocation.recall(publisher.claim.k), (revoked) => rowOf(publisher, Option.isSome(revoked)))
     )
+    return { all: found, signed: Math.max(...publishers.map(({ claim }) => claim.t)) }
   })
-  const all = yield* output.task(`Asking who publishes ${name}`, () =>
+  const { all, signed } = yield* output.task(`Asking who publishes ${name}`, () =>
     session.limited(listed).pipe(Network.provideRecords)
   )
   // Whoever revoked the key is never taken, whatever the policy says of the others.
   const rows = [...all.filter(({ revoked }) => !revoked), ...all.filter(({ revoked }) => revoked)]
   const more = rows.length - LISTED_MAX
-  yield* output.result({ name, publishers: rows }, [
+  if (session.offline) {
+    yield* output.note(`Note: The network was not asked; the newest of these claims was signed ${Instant.day(signed)}.`)
+  }
+  yield* output.result({ name, publishers: rows, ...(session.offline ? { signed } : {}) }, [
     `${name}: ${rows.length === 1 ? "1 publisher" : `${rows.length} publishers`}, best first by ${policy.name}`,
     ...rows.slice(0, LISTED_MAX).map(lineOf),
     ...(more > 0 ? [`  … and ${more} more`] : [])

@@ -5,6 +5,7 @@ import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import { INFOHASH_BYTES, Infohash } from "../../protocol/core/Infohash.ts"
 import { Dht } from "../../protocol/dht/Dht.ts"
+import * as NameIndex from "../../protocol/registry/NameIndex.ts"
 import * as DaemonServer from "../../runtime/daemon/DaemonServer.ts"
 import * as DaemonPlace from "../../runtime/daemon/DaemonPlace.ts"
 import * as DaemonSocket from "../../runtime/daemon/DaemonSocket.ts"
@@ -77,6 +78,14 @@ export const serveBeside = Effect.fnUntraced(function* (command: string, metrics
     Effect.catch((error) => output.note(`Other commands cannot use this node: ${error.message}`))
   )
 })
+
+/**
+ * Gives what is held of each name to whoever asks under its topic, until the scope closes. Others reach it so where
+ * somebody overwrites the shared record of a name; that it cannot be done is no reason to end.
+ */
+export const serveTopics = NameIndex.serveAll().pipe(
+  Effect.catch((error) => Effect.logWarning(`Claims are not served: ${error.message}`))
+)
 
 /** A look-up of nothing in particular: it leads through the network, and fills the table on its way. */
 export const warmUp = Effect.gen(function* () {

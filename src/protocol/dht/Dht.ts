@@ -162,5 +162,7 @@ export class Dht extends Context.Service<
     readonly findPeers: (infohash: Infohash) => Effect.Effect<ReadonlyArray<PeerAddress>, DhtError>
     /** Nodes known: in the routing table, or silent only lately. */
     readonly nodeCount: Effect.Effect<number>
+    /** Whether nobody is ever asked, so that what is not found says nothing about what there is. */
+    readonly isOffline?: boolean
   }
 >()("@libreseed/protocol/dht/Dht") {}

@@ -116,6 +116,17 @@ export class TooFewNetworks extends Schema.TaggedError<TooFewNetworks>()("TooFew
   }
 }
 
+/** Something was to be written or announced, and the network is not to be used. */
+export class NetworkForbidden extends Schema.TaggedError<NetworkForbidden>()("NetworkForbidden", {
+  purpose: Schema.String
+}) {
+  readonly exitCode = ExitCode.usage
+  readonly hint = "Run the command again without --offline."
+  override get message() {
+    return `The network was not to be used, and it takes the network to ${this.purpose}`
+  }
+}
+
 export class DhtError extends Schema.TaggedError<DhtError>()("DhtError", {
   reason: Schema.Union([
     NoNodes,
@@ -127,6 +138,7 @@ export class DhtError extends Schema.TaggedError<DhtError>()("DhtError", {
     TooFewAcks,
     TooFewAnswers,
     TooFewNetworks,
+    NetworkForbidden,
     InvalidRecord
   ])
 }) {

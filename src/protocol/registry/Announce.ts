@@ -125,8 +125,12 @@ export const add = Effect.fn("Announce.add")(function* (
   version: Version,
   now: number
 ) {
-  return yield* change(self, [[name, version]], later(self, now))
+  return yield* addAll(self, [[name, version]], now)
 })
+
+/** As {@link add}, for at least one package at once: of several entries of one name the last counts. */
+export const addAll = (self: Announce | undefined, entries: ReadonlyArray<Entry>, now: number) =>
+  change(self, entries, later(self, now))
 
 /** The announce as it is, dated `now` (ms). */
 export const renew = (self: Announce, now: number): Draft => draft({ ...self, t: later(self, now) }, [])

@@ -3,18 +3,11 @@
  * it is laid out. Every pair of name and range is answered once, by the highest version in range, so
  * the graph does not depend on the order in which answers come in.
  */
-import * as Effect from "effect/Effect"
-import * as Result from "effect/Result"
-import { ExitCode, explain } from "../core/Errors.ts"
+import type * as Effect from "effect/Effect"
 import type { PackageName } from "../core/PackageName.ts"
 import type { PublicKey } from "../core/PublicKey.ts"
-import * as PackageSpec from "../core/PackageSpec.ts"
-import {
-  DependencyError,
-  DependencyNotResolved,
-  TooManyDependencies,
-  UnsupportedDependency
-} from "./DependencyError.ts"
+import type * as PackageSpec from "../core/PackageSpec.ts"
+import type { DependencyError } from "./DependencyError.ts"
 import type { Manifest } from "./Manifest.ts"
 import type { Release } from "./Release.ts"
 
@@ -23,12 +16,6 @@ export const PACKAGES_MAX = 10_000
 
 /** Names with ranges asked for in one graph; several ranges of one name mostly lead to one package. */
 export const SPECS_MAX = 40_000
-
-/** Answers waited for at a time. */
-const CONCURRENCY = 16
-
-/** What npm reads as another package under this name. */
-const ALIAS = /^\s*npm:/i
 
 /** What a package.json or a manifest says of dependencies. */
 export type Wishes = Partial<
@@ -100,135 +87,6 @@ export const edgesOf = (wishes: Wishes): ReadonlyArray<Edge> => {
   add(wishes.optionalDependencies, () => "optional")
   return [...edges.values()].toSorted((self, that) => (self.name < that.name ? -1 : self.name > that.name ? 1 : 0))
 }
-
-const failureOf = (dependent: string, dependency: string, error: unknown): DependencyError => {
-  const explained = explain(error)
-  return new DependencyError({
-    reason: new DependencyNotResolved({
-      dependent,
-      dependency,
-      problem: explained?.message ?? String(error),
-      hint: explained?.hint ?? "Try again.",
-      exitCode: explained?.exitCode ?? ExitCode.internal
-    })
-  })
-}
-
-/**
- * A network that cannot be asked is no answer: a graph made without it would differ from the one made
- * tomorrow. Nor is one that has not what is locked, since that was there once.
- */
-const isPassing = (error: unknown): boolean => {
-  if (error instanceof DependencyError && error.reason._tag === "LockedNotResolved") return true
-  const exitCode = explain(error)?.exitCode
-  return exitCode === ExitCode.network || exitCode === ExitCode.storage
-}
-
-interface Question {
-  readonly edge: Edge
-  readonly dependent: string
-}
-
-/**
- * Asks for everything that is reachable from `wishes`, wave by wave. Fails only when the network or
- * the disk does, or past {@link PACKAGES_MAX}: a dependency that does not exist is noted in
- * `failures`, since it may turn out to be optional.
- */
-export const explore = Effect.fn("DependencyGraph.explore")(function* <E, R>(
-  roots: ReadonlyArray<Edge>,
-  source: Source<E, R>,
-  known: Graph = { packages: new Map(), answers: new Map(), failures: new Map() }
-) {
-  const packages = new Map(known.packages)
-  const answers = new Map(known.answers)
-  const failures = new Map(known.failures)
-
-  const resolve = Effect.fnUntraced(function* ({ dependent, edge }: Question) {
-    const spec = PackageSpec.parse(`${edge.name}@${edge.range.trim() === "" ? "*" : edge.range}`)
-    if (Result.isFailure(spec)) {
-      const problem = ALIAS.test(edge.range)
-        ? "is an alias of another package: aliases cannot be resolved here"
-        : spec.failure.problem
-      return Result.fail(
-        new DependencyError({ reason: new UnsupportedDependency({ dependent, dependency: specOf(edge), problem }) })
-      )
-    }
-    return yield* source.resolve(spec.success, specOf(edge)).pipe(
-      Effect.map((choice) => Result.succeed(choice)),
-      Effect.catch((error: E) => {
-        const failure = failureOf(dependent, specOf(edge), error)
-        return isPassing(error) ? Effect.fail(failure) : Effect.succeed(Result.fail(failure))
-      })
-    )
-  })
-
-  const describe = Effect.fnUntraced(function* (choice: Choice, { dependent, edge }: Question) {
-    return yield* source.manifestOf(choice).pipe(
-      Effect.map((manifest) => Result.succeed({ choice, manifest })),
-      Effect.catch((error: E) => {
-        const failure = failureOf(dependent, specOf(edge), error)
-        return isPassing(error) ? Effect.fail(failure) : Effect.succeed(Result.fail(failure))
-      })
-    )
-  })
-
-  let wave: ReadonlyArray<Question> = roots.map((edge) => ({ edge, dependent: "The project" }))
-  while (wave.length > 0) {
-    const questions = new Map<string, Question>()
-    for (const question of wave) {
-      const spec = specOf(question.edge)
-      if (!answers.has(spec) && !failures.has(spec) && !questions.has(spec)) questions.set(spec, question)
-    }
-    if (answers.size + failures.size + questions.size > SPECS_MAX) {
-      return yield* new DependencyError({ reason: new TooManyDependencies({ limit: SPECS_MAX, what: "ranges" }) })
-    }
-    const found = yield* Effect.forEach(
-      questions,
-      ([spec, question]) => Effect.map(resolve(question), (result) => ({ spec, question, result })),
-      { concurrency: CONCURRENCY }
-    )
-    const fresh = new Map<string, { readonly choice: Choice; readonly question: Question }>()
-    for (const { question, result, spec } of found) {
-      if (Result.isFailure(result)) {
-        failures.set(spec, result.failure)
-        continue
-      }
-      const id = `${result.success.release.n}@${result.success.release.v}`
-      answers.set(spec, id)
-      if (!packages.has(id) && !fresh.has(id)) fresh.set(id, { choice: result.success, question })
-    }
-    if (packages.size + fresh.size > PACKAGES_MAX) {
-      return yield* new DependencyError({ reason: new TooManyDependencies({ limit: PACKAGES_MAX, what: "packages" }) })
-    }
-    const described = yield* Effect.forEach(
-      fresh,
-      ([id, { choice, question }]) => Effect.map(describe(choice, question), (result) => ({ id, result })),
-      { concurrency: CONCURRENCY }
-    )
-    const next: Array<Question> = []
-    const undescribed = new Map<string, DependencyError>()
-    for (const { id, result } of described) {
-      if (Result.isFailure(result)) {
-        undescribed.set(id, result.failure)
-        continue
-      }
-      const edges = edgesOf(result.success.manifest)
-      packages.set(id, { ...result.success, id, edges })
-      // Peers are looked for among those who use the package first; what nobody provides is asked for later.
-      for (const edge of edges) {
-        if (edge.kind === "required" || edge.kind === "optional") next.push({ edge, dependent: id })
-      }
-    }
-    for (const [spec, id] of undescribed.size === 0 ? [] : answers) {
-      const failure = undescribed.get(id)
-      if (failure === undefined) continue
-      answers.delete(spec)
-      failures.set(spec, failure)
-    }
-    wave = next
-  }
-  return { packages, answers, failures } satisfies Graph
-})
 
 /**
  * Packages that cannot be used, because something they require cannot: a failure spreads from

@@ -10,6 +10,7 @@ import { DependencyError, TooManyDependencies } from "./DependencyError.ts"
 import * as DependencyGraph from "./DependencyGraph.ts"
 import { type Instance, layOut, requiredOf } from "./DependencyLayout.ts"
 import { byText, missingPeers, satisfies, type Usable, usableOf } from "./DependencyPeers.ts"
+import * as DependencyWalk from "./DependencyWalk.ts"
 
 /** Times that peers are looked for again, because a peer that was added has peers of its own. */
 export const PEER_ROUNDS_MAX = 32
@@ -48,7 +49,7 @@ const withPeers = Effect.fnUntraced(function* <E, R>(
   source: DependencyGraph.Source<E, R>
 ) {
   const roots = [...asked]
-  let graph = yield* DependencyGraph.explore(roots, source)
+  let graph = yield* DependencyWalk.explore(roots, source)
   for (let round = 0; ; round++) {
     const missing = [...(yield* missingPeers(roots, usableOf(graph)))].map(([name, ranges]) =>
       ranges.map((range): DependencyGraph.Edge => ({ name, range, kind: "required" }))
@@ -59,7 +60,7 @@ const withPeers = Effect.fnUntraced(function* <E, R>(
         reason: new TooManyDependencies({ limit: PEER_ROUNDS_MAX, what: "peers that bring peers of their own" })
       })
     }
-    graph = yield* DependencyGraph.explore(missing.flat(), source, graph)
+    graph = yield* DependencyWalk.explore(missing.flat(), source, graph)
     const usable = usableOf(graph)
     roots.push(...missing.map((edges) => bestOf(edges, usable) ?? edges[0]!))
   }

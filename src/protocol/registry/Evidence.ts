@@ -53,7 +53,7 @@ export interface VersionVerdict {
 }
 
 /**
- * `rollback`: the network served an older record than is remembered. `withheld`: it served none.
+ * `rollback`: the network served an older record than is remembered. `withheld`: it served none. `offline`: it was not asked.
  * `stale`: the record is old. `postdated`: it is dated ahead of this clock. `yanked`, `deprecated`: the
  * publisher's flags. `unlisted`: the package does not list the version. `flagsUnknown`, `listIncomplete`:
  * versions or their flags could not be read. `packageMissing`: there is a release, but no package record;
@@ -62,6 +62,7 @@ export interface VersionVerdict {
 export type WarningCode =
   | "rollback"
   | "withheld"
+  | "offline"
   | "stale"
   | "postdated"
   | "yanked"

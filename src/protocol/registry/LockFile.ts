@@ -16,6 +16,7 @@ import * as PublicKey from "../core/PublicKey.ts"
 import { Version } from "../core/Version.ts"
 import { DependencyError, InvalidLockFile, LockedNotResolved, LockMismatch } from "./DependencyError.ts"
 import type * as DependencyGraph from "./DependencyGraph.ts"
+import type { Instance } from "./DependencyLayout.ts"
 import type { DependencyTree } from "./DependencyTree.ts"
 import type { Manifest } from "./Manifest.ts"
 
@@ -38,8 +39,12 @@ export const LockedPackage = Schema.Struct({
   infohash: Schema.String.check(Schema.isPattern(/^[0-9a-f]{40}$/)),
   /** Subresource integrity of the tarball, as npm writes it. */
   integrity: Schema.String.check(Schema.isPattern(/^sha512-[A-Za-z0-9+/]{86}==$/)),
+  /** Hex: what its manifest calls the unpacked files. Always written; told anew where an older lock has none. */
+  contentHash: Schema.optionalKey(Schema.String.check(Schema.isPattern(/^[0-9a-f]{64}$/))),
   /** What it sees, by name: keys of `packages`. */
   dependencies: Names,
+  /** Which of `dependencies` it can do without. */
+  optionalDependencies: Schema.optionalKey(Schema.Array(PackageName)),
   optional: Schema.optionalKey(Schema.Literal(true)),
   os: Schema.optionalKey(Schema.Array(Schema.String)),
   cpu: Schema.optionalKey(Schema.Array(Schema.String))
@@ -67,6 +72,12 @@ export type LockFile = typeof LockFile.Type
 const sorted = <V>(entries: Iterable<readonly [string, V]>): { readonly [key: string]: V } =>
   Object.fromEntries([...entries].toSorted(([self], [that]) => (self < that ? -1 : self > that ? 1 : 0)))
 
+/** Names that an instance sees and can do without. */
+const optionalOf = ({ dependencies, package: { edges } }: Instance): ReadonlyArray<PackageName> =>
+  edges.flatMap(({ kind, name }) =>
+    (kind === "optional" || kind === "optionalPeer") && dependencies.has(name) ? [name] : []
+  )
+
 const wishesOf = (wishes: DependencyGraph.Wishes): LockFile["wishes"] => ({
   ...(wishes.dependencies === undefined ? {} : { dependencies: sorted(Object.entries(wishes.dependencies)) }),
   ...(wishes.optionalDependencies === undefined
@@ -85,13 +96,16 @@ export const make = (wishes: DependencyGraph.Wishes, tree: DependencyTree): Lock
   packages: sorted(
     [...tree.instances.values()].map((instance) => {
       const { choice, manifest } = instance.package
+      const optional = optionalOf(instance)
       const locked: LockedPackage = {
         name: choice.release.n,
         version: choice.release.v,
         publisher: PublicKey.toBase64(choice.publisher),
         infohash: Infohash.toHex(choice.release.ih),
         integrity: manifest.tarball.sha512,
+        contentHash: manifest.contentHash,
         dependencies: sorted(instance.dependencies),
+        ...(optional.length === 0 ? {} : { optionalDependencies: optional }),
         ...(instance.isOptional ? { optional: true } : {}),
         ...(manifest.os === undefined ? {} : { os: manifest.os }),
         ...(manifest.cpu === undefined ? {} : { cpu: manifest.cpu })
@@ -181,7 +195,8 @@ export const verify = (
   const first = [
     [locked.publisher, PublicKey.toBase64(publisher)],
     [locked.infohash, Infohash.toHex(release.ih)],
-    [locked.integrity, manifest?.tarball.sha512 ?? locked.integrity]
+    [locked.integrity, manifest?.tarball.sha512 ?? locked.integrity],
+    [locked.contentHash, locked.contentHash === undefined ? undefined : (manifest?.contentHash ?? locked.contentHash)]
   ].find(([expected, found]) => expected !== found)
   return first === undefined
     ? Effect.void

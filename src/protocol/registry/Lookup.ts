@@ -30,6 +30,8 @@ export interface Pair {
   readonly rivals: ReadonlyArray<Record.Record>
   /** What other nodes still gave under lower numbers. */
   readonly older: ReadonlyArray<Record.Record>
+  /** Whether the network was not asked at all. */
+  readonly isOffline: boolean
 }
 
 const NONE: ReadonlyArray<Record.Record> = []
@@ -80,7 +82,8 @@ export const both = Effect.fnUntraced(function* (publicKey: PublicKey, keyString
       answer.rivals === undefined || answer.rivals.length === 0
         ? NONE
         : answer.rivals.filter((rival) => local === undefined || !Record.isSame(rival, local)),
-    older: answer.older ?? NONE
+    older: answer.older ?? NONE,
+    isOffline: dht.isOffline === true
   } satisfies Pair
 })
 

@@ -3,9 +3,12 @@
  * and what this host remembers, the record with the highest sequence number. So nobody can take a user
  * back to an older one, and what was held back is seen.
  */
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
+import * as Instant from "../core/Instant.ts"
 import type { PackageName } from "../core/PackageName.ts"
 import type { PublicKey } from "../core/PublicKey.ts"
 import type { Version } from "../core/Version.ts"
@@ -93,7 +96,17 @@ const adoptNews = Effect.fnUntraced(function* (inquiry: Inquiry, looked: Looked,
     yield* ReleaseLookup.keepProof({ publisher, name, version: value.l.v }, statementsOf(looked, value.l.v))
   }
   if (found.record !== pair.local) yield* Lookup.remember(found.record)
-  if (pair.remote === undefined) {
+  if (pair.isOffline) {
+    const days = Math.max(
+      0,
+      Math.floor(Duration.toDays(Duration.millis((yield* Clock.currentTimeMillis) - found.value.t)))
+    )
+    const age = days === 0 ? "today" : days === 1 ? "a day ago" : `${days} days ago`
+    inquiry.warn(
+      "offline",
+      `The network was not asked about ${name}: what is known of it here was signed ${age}, ${Instant.day(found.value.t)}.`
+    )
+  } else if (pair.remote === undefined) {
     inquiry.warn("withheld", `The network gave no record of ${name}; what was known of it already is used.`)
   } else if (pair.remote.seq < found.record.seq) {
     const seqs = `number ${pair.remote.seq}, though number ${found.record.seq} is known`

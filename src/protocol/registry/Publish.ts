@@ -58,7 +58,18 @@ export interface Options {
   readonly onStep?: ((step: PublicationLog.Step) => Effect.Effect<void>) | undefined
   /** From {@link earlierOf}, where that was asked a moment ago. */
   readonly earlier?: Earlier | undefined
+  /**
+   * Who lists the package in the publisher's catalogue, for those who publish many packages and write it
+   * once for several of them; by default the publication itself.
+   */
+  readonly announce?: Announcing | undefined
 }
+
+/** Lists a package, whose record stands, in the publisher's catalogue; `now` is the date of what is signed for it. */
+export type Announcing = (
+  pkg: Package.Package,
+  now: number
+) => Effect.Effect<PublisherRecords.WrittenAnnounce, RegistryError>
 
 const exists = ({ n, v }: Release.Release) => fail(new VersionExists({ package: n, version: v }))
 
@@ -237,7 +248,8 @@ export const publish = Effect.fn("Publish.publish")(function* (
   )
   const catalogue = yield* step(
     "announce",
-    PublisherRecords.writeAnnounce(keyPair, pkg.value, { now, refresh: true, yields: true })
+    options?.announce?.(pkg.value, now) ??
+      PublisherRecords.writeAnnounce(keyPair, pkg.value, { now, refresh: true, yields: true })
   )
   const claim = yield* step(
     "claim",

@@ -122,35 +122,50 @@ export interface WrittenAnnounce extends Revision.Written<Announce.Announce> {
   readonly newest: Version
 }
 
-/** Lists the package's newest release in the publisher's catalogue. */
-export const writeAnnounce = Effect.fnUntraced(function* (
+/** As {@link writeAnnounce}, for packages of different names at once. `newest` is by name. */
+export const writeAnnounceOf = Effect.fnUntraced(function* (
   keyPair: KeyPair,
-  pkg: Package.Package,
+  packages: ReadonlyArray<Package.Package>,
   { now, refresh, yields }: Following
 ) {
   const { publicKey } = keyPair
-  let newest = pkg.l.v
+  const newest = new Map(packages.map((pkg) => [pkg.n, pkg.l.v]))
   const written = yield* Revision.write(keyPair, {
     keyString: KeyString.announce(publicKey),
     codec: Announce.codec,
     rootOf: Announce.rootOf,
     merge: (there, here) => Effect.map(Announce.merge(there, yielding(here, there)), toAnnounceDraft),
-    create: Effect.map(Announce.add(undefined, pkg.n, newest, now), toAnnounceDraft),
+    create: Effect.suspend(() => Effect.map(Announce.addAll(undefined, [...newest], now), toAnnounceDraft)),
     change: Effect.fnUntraced(function* (current: Announce.Announce) {
-      const listed = Option.getOrUndefined(yield* Announce.versionOf(current, pkg.n))
-      if (yields && listed !== undefined && Package.newestFirst(listed, newest) < 0) {
-        newest = (yield* newestOf(publicKey, pkg.n)) ?? newest
+      const edits: Array<Announce.Entry> = []
+      for (const [name, version] of newest) {
+        const listed = Option.getOrUndefined(yield* Announce.versionOf(current, name))
+        if (yields && listed !== undefined && Package.newestFirst(listed, version) < 0) {
+          newest.set(name, (yield* newestOf(publicKey, name)) ?? version)
+        }
+        const latest = newest.get(name) ?? version
+        if (listed !== latest) edits.push([name, latest])
       }
-      if (listed === newest) {
+      if (edits.length === 0) {
         return refresh && isDue(current.t, now)
           ? Option.some(toAnnounceDraft(Announce.renew(current, now)))
           : Option.none()
       }
-      return Option.some(toAnnounceDraft(yield* Announce.add(current, pkg.n, newest, now)))
+      return Option.some(toAnnounceDraft(yield* Announce.addAll(current, edits, now)))
     }),
     refresh
   })
-  return { ...written, newest } satisfies WrittenAnnounce
+  return { ...written, newest }
+})
+
+/** Lists the package's newest release in the publisher's catalogue. */
+export const writeAnnounce = Effect.fnUntraced(function* (
+  keyPair: KeyPair,
+  pkg: Package.Package,
+  following: Following
+) {
+  const { newest, ...written } = yield* writeAnnounceOf(keyPair, [pkg], following)
+  return { ...written, newest: newest.get(pkg.n) ?? pkg.l.v } satisfies WrittenAnnounce
 })
 
 /** Times that a claim is signed for machines with one key that race each other. */

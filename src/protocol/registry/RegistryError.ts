@@ -36,6 +36,19 @@ export class PackageNotFound extends Schema.TaggedError<PackageNotFound>()("Pack
   }
 }
 
+/** Nobody may be asked, and what is held on this host does not have it. */
+export class NotHeld extends Schema.TaggedError<NotHeld>()("NotHeld", {
+  package: Schema.String,
+  /** What is lacking, as the subject of a sentence. */
+  missing: Schema.String
+}) {
+  readonly exitCode = ExitCode.notFound
+  readonly hint = "Run the command without --offline, or import a bundle that has it: ls-cli bundle import <file>"
+  override get message() {
+    return `${this.missing} is not in the store, and the network was not to be asked`
+  }
+}
+
 export class VersionNotFound extends Schema.TaggedError<VersionNotFound>()("VersionNotFound", {
   package: Schema.String,
   range: Schema.String,
@@ -245,6 +258,7 @@ export class RegistryError extends Schema.TaggedError<RegistryError>()("Registry
   reason: Schema.Union([
     NameNotFound,
     PackageNotFound,
+    NotHeld,
     VersionNotFound,
     VersionExists,
     TooManyVersions,

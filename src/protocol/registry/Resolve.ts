@@ -16,6 +16,7 @@ import { Evidence } from "./Evidence.ts"
 import * as Freshness from "./Freshness.ts"
 import { Inquiry } from "./Inquiry.ts"
 import type { NameClaim } from "./NameClaim.ts"
+import * as NotAsked from "./NotAsked.ts"
 import * as Policy from "./Policy.ts"
 import { PublisherTrust } from "./PublisherTrust.ts"
 import { NameNotFound, PublisherChanged, RegistryError } from "./RegistryError.ts"
@@ -73,8 +74,9 @@ const route = Effect.fnUntraced(function* (inquiry: Inquiry, wish: ResolvePackag
 const resolve = Effect.fnUntraced(function* (request: Request, isExact: boolean, options: Options) {
   const inquiry = new Inquiry()
   const wish: ResolvePackage.Wish = { ...request, isExact, freshness: options.freshness ?? Freshness.standard }
-  const found = yield* route(inquiry, wish, options)
-  const { flags, release, versions } = yield* ResolvePackage.choose(inquiry, wish, found)
+  const { found, flags, release, versions } = yield* Effect.flatMap(route(inquiry, wish, options), (found) =>
+    Effect.map(ResolvePackage.choose(inquiry, wish, found), (chosen) => ({ found, ...chosen }))
+  ).pipe(NotAsked.explain)
   const { lookups, looks, warnings } = inquiry
   return {
     publisher: found.looked.publisher,
@@ -128,7 +130,7 @@ export const publishersOf = Effect.fn("Resolve.publishersOf")(function* (
   const trusted = yield* trust.trusted
   const index = yield* Candidates.readIndex(name)
   const { judgement, observed, size } = yield* Candidates.judge(new Inquiry(), name, index, policy)
-  if (size === 0) return yield* fail(new NameNotFound({ package: name }))
+  if (size === 0) return yield* fail(new NameNotFound({ package: name })).pipe(NotAsked.explain)
   const all = [
     ...judgement.ranked.map((candidate) => ({ candidate, reason: undefined })),
     ...judgement.refused.map(({ candidate, reason }) => ({ candidate, reason }))

@@ -12,12 +12,13 @@ import * as Result from "effect/Result"
 import type { PackageName } from "../core/PackageName.ts"
 import * as PublicKey from "../core/PublicKey.ts"
 import * as Version from "../core/Version.ts"
+import { Dht } from "../dht/Dht.ts"
 import type * as Evidence from "./Evidence.ts"
 import * as Freshness from "./Freshness.ts"
 import type { Asked, Inquiry } from "./Inquiry.ts"
 import * as Package from "./Package.ts"
 import * as PackageLookup from "./PackageLookup.ts"
-import { PackageNotFound, RegistryError, VersionNotFound } from "./RegistryError.ts"
+import { NotHeld, PackageNotFound, RegistryError, VersionNotFound } from "./RegistryError.ts"
 import * as Release from "./Release.ts"
 import * as ReleaseLookup from "./ReleaseLookup.ts"
 import * as VersionList from "./VersionList.ts"
@@ -54,7 +55,23 @@ export interface Chosen {
 
 const fail = (reason: RegistryError["reason"]) => Effect.fail(new RegistryError({ reason }))
 
+/** What the publisher lists, or may list where the list is not held whole, is there even if it is not held here. */
 const noVersion = (
+  wish: Wish,
+  publisher: PublicKey.PublicKey,
+  list: VersionList.VersionList,
+  version?: Version.Version
+): Effect.Effect<never, RegistryError, Dht> =>
+  Effect.flatMap(Dht, ({ isOffline = false }) => {
+    const isListed = version !== undefined && VersionList.flagsOf(list, version) !== undefined
+    if (!isOffline || (!isListed && list.unread === 0)) return noneFits(wish, publisher, list)
+    const missing = isListed
+      ? `The release record of ${wish.name}@${version}`
+      : `The list of all versions of "${wish.name}"`
+    return fail(new NotHeld({ package: wish.name, missing }))
+  })
+
+const noneFits = (
   { name, range }: Wish,
   publisher: PublicKey.PublicKey,
   list: VersionList.VersionList
@@ -195,7 +212,7 @@ export const choose = Effect.fnUntraced(function* (inquiry: Inquiry, wish: Wish,
     pkg.l.v === version
       ? Option.some({ release: yield* inlined(looked, pkg, relevant), flags: listed ?? 0 })
       : yield* separate(inquiry, looked, pkg, version, listed, relevant)
-  if (Option.isNone(chosenRelease)) return yield* noVersion(wish, looked.publisher, list)
+  if (Option.isNone(chosenRelease)) return yield* noVersion(wish, looked.publisher, list, version)
   warnOfFlags(inquiry, chosenRelease.value)
   const { flags } = chosenRelease.value
   const versions = VersionList.considered(list, wish.range, version, flags)

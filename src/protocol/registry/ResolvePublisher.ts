@@ -26,7 +26,8 @@ export const revocationAsked = (
   { look, revoked }: RevocationAnswer
 ): Asked | undefined => {
   const remembered = look === undefined && Option.isSome(revoked)
-  if (look === undefined && !remembered) return undefined
+  // A layer that asks nobody says nothing about whether the key is revoked.
+  if (!remembered && (look === undefined || look.asked === 0)) return undefined
   return {
     kind: "revocation",
     keyString: KeyString.REVOCATION,

@@ -25,6 +25,8 @@ export class StorageFailed extends Schema.TaggedError<StorageFailed>()("StorageF
 }
 
 export interface Content {
+  /** Whether nothing was there when it was opened, so that it need not be looked what is left of an earlier try. */
+  readonly isNew?: boolean | undefined
   /** Exactly `length` bytes from `offset`; bytes never written fail or come as they are on the disk. */
   readonly read: (offset: number, length: number) => Effect.Effect<Uint8Array, StorageFailed>
   readonly write: (offset: number, bytes: Uint8Array) => Effect.Effect<void, StorageFailed>

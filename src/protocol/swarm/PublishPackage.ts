@@ -188,7 +188,7 @@ export interface Published extends StoredRelease {
 export const publishPackage = Effect.fn("PublishPackage.publishPackage")(function* (
   keyPair: KeyPair,
   packed: PackedPackage,
-  options?: Pick<Publish.Options, "onStep">
+  options?: Pick<Publish.Options, "onStep" | "announce">
 ) {
   const { publicKey } = keyPair
   const { earlier, manifest, release, torrent } = yield* prepare(keyPair, packed)

@@ -13,22 +13,32 @@ import * as KeyString from "../dht/KeyString.ts"
 import { RecordStore } from "../dht/RecordStore.ts"
 import { releaseOf } from "../registry/Resolve.ts"
 import { PackageStore, type StoredRelease } from "./PackageStore.ts"
-import { Swarm } from "./Swarm.ts"
+import { type SeedOptions, Swarm } from "./Swarm.ts"
 
-/** Torrents opened and announced, or records asked for, at a time. */
+/** Torrents opened, or records asked for, at a time. */
 const CONCURRENCY = 8
 
 /** Pause before release records that were not to be had are asked for again, and those of new releases for the first time. */
 export const RECORDS_INTERVAL = Duration.hours(1)
 
-/** Serves every stored release until the scope closes. One that cannot be served does not keep the others from it. */
-export const seedAll = Effect.fn("SeedStore.seedAll")(function* () {
+/** Serves a stored release until the scope closes. Its announce is one of many: see `SeedOptions`. */
+export const seedOne = Effect.fnUntraced(function* (release: StoredRelease, options?: SeedOptions) {
   const store = yield* PackageStore
   const swarm = yield* Swarm
+  const content = yield* store.open(release)
+  yield* swarm.seed(release.torrent, content, { announce: "scheduled", ...options })
+})
+
+/**
+ * Serves every stored release until the scope closes. One that cannot be served does not keep the others from it.
+ * What is stored later is not seen: see `StoreSeeder` for those who stay.
+ */
+export const seedAll = Effect.fn("SeedStore.seedAll")(function* () {
+  const store = yield* PackageStore
   const [seeding, failures] = yield* Effect.partition(
     yield* store.list,
     (release) =>
-      Effect.flatMap(store.open(release), (content) => swarm.seed(release.torrent, content)).pipe(
+      seedOne(release).pipe(
         Effect.as(release),
         Effect.mapError((error) => ({ release, error }))
       ),

@@ -6,11 +6,12 @@
 import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
+import type * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import type { Infohash } from "../core/Infohash.ts"
 import type { PeerAddress } from "../core/PeerAddress.ts"
 import type { Content, StorageFailed } from "./Content.ts"
-import type { SwarmError } from "./SwarmError.ts"
+import type { ContentDamaged, SwarmError } from "./SwarmError.ts"
 import type { Torrent } from "./Torrent.ts"
 
 /** How far a download is. `peers` is the number of connected peers. */
@@ -33,15 +34,35 @@ export interface DownloadRequest {
   readonly onProgress?: ((progress: Progress) => Effect.Effect<void>) | undefined
 }
 
+export interface SeedOptions {
+  /**
+   * `awaited`, the default: succeeds when the first announce is out, and fails with it. `scheduled`: need not wait for
+   * it, since it may be one of thousands; see `onAnnounce`.
+   */
+  readonly announce?: "awaited" | "scheduled" | undefined
+  /** Told how each announce of this torrent went, as far as the layer's `seed` has not said so itself. */
+  readonly onAnnounce?: ((outcome: Result.Result<void, SwarmError>) => Effect.Effect<void>) | undefined
+  /**
+   * Told when a piece was asked for and cannot be served, and not again before it is done. Succeeds with whether the
+   * content was mended, so that it is worth another look.
+   */
+  readonly onDamage?: ((damage: ContentDamaged | StorageFailed) => Effect.Effect<boolean>) | undefined
+}
+
 export class Swarm extends Context.Service<
   Swarm,
   {
     /**
-     * Offers a torrent until the scope closes, and announces it in the DHT, anew every so often.
-     * Succeeds once it can be fetched and the first announce is out. Content that does not match
-     * the torrent fails with `ContentDamaged`. Seeding what is seeded already is fine.
+     * Offers a torrent until the scope closes, and announces it in the DHT, anew every so often. Succeeds once it can
+     * be fetched and, unless told otherwise, the first announce is out. Content that does not match the torrent is
+     * never given to anybody: a layer finds out at once, and fails with `ContentDamaged`, or before it serves the
+     * first block of a piece. Seeding what is seeded already is fine.
      */
-    readonly seed: (torrent: Torrent, content: Content) => Effect.Effect<void, SwarmError, Scope.Scope>
+    readonly seed: (
+      torrent: Torrent,
+      content: Content,
+      options?: SeedOptions
+    ) => Effect.Effect<void, SwarmError, Scope.Scope>
     /** Fetches every piece into the content that `open` gives. Succeeds when all of it is written. */
     readonly download: (request: DownloadRequest) => Effect.Effect<Torrent, SwarmError>
     /** Where this node listens for peers. */

@@ -67,6 +67,18 @@ export class ContentDamaged extends Schema.TaggedError<ContentDamaged>()("Conten
   }
 }
 
+/** The bytes are not in the store, and nobody may be asked for them. */
+export class ContentNotHeld extends Schema.TaggedError<ContentNotHeld>()("ContentNotHeld", {
+  /** `<name>-<version>` where the release record tells, else the infohash in hex. */
+  torrent: Schema.String
+}) {
+  readonly exitCode = ExitCode.notFound
+  readonly hint = "Run the command without --offline, or import a bundle that has it: ls-cli bundle import <file>"
+  override get message() {
+    return `The content of ${this.torrent} is not in the store, and the network was not to be asked`
+  }
+}
+
 export class SwarmError extends Schema.TaggedError<SwarmError>()("SwarmError", {
   reason: Schema.Union([
     NoPeers,
@@ -74,6 +86,7 @@ export class SwarmError extends Schema.TaggedError<SwarmError>()("SwarmError", {
     CorruptPeers,
     ListenFailed,
     ContentDamaged,
+    ContentNotHeld,
     InvalidTorrent,
     StorageFailed,
     DhtError

@@ -4,11 +4,8 @@ import * as Hex from "effect/encoding/Hex"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Semaphore from "effect/Semaphore"
-import type { PackageName } from "../core/PackageName.ts"
-import * as PublicKey from "../core/PublicKey.ts"
-import type { Version } from "../core/Version.ts"
 import { type Content, StorageFailed } from "../swarm/Content.ts"
-import { PackageStore, type StoredRelease } from "../swarm/PackageStore.ts"
+import { keyOf, keyOfStored, PackageStore, type StoredRelease } from "../swarm/PackageStore.ts"
 
 /** Random access to a byte array; writing past its end fails. */
 export const contentOf = (bytes: Uint8Array): Content => ({
@@ -22,12 +19,10 @@ export const contentOf = (bytes: Uint8Array): Content => ({
       : Effect.fail(new StorageFailed({ location: "memory", operation: "write", problem: "past the end" }))
 })
 
-const idOf = (publisher: PublicKey.PublicKey, name: PackageName, version: Version): string =>
-  `${PublicKey.toHex(publisher)} ${name} ${version}`
-
 export const layer: Layer.Layer<PackageStore> = Layer.sync(PackageStore, () => {
   const staged = new Map<string, Uint8Array>()
   const stored = new Map<string, StoredRelease & { readonly bytes: Uint8Array }>()
+  let keys: ReadonlyArray<string> | undefined
   const missing = (operation: string, location: string) =>
     Effect.fail(new StorageFailed({ location, operation, problem: "it is not there" }))
   const reservations = new Map<string, Semaphore.Semaphore>()
@@ -48,7 +43,7 @@ export const layer: Layer.Layer<PackageStore> = Layer.sync(PackageStore, () => {
     discard: (torrent) => Effect.sync(() => void staged.delete(Hex.encode(torrent.infohash))),
     commit: Effect.fnUntraced(function* (release) {
       const key = Hex.encode(release.torrent.infohash)
-      const id = idOf(release.publisher, release.release.n, release.release.v)
+      const id = keyOfStored(release)
       const bytes = staged.get(key)
       if (bytes === undefined) {
         if (stored.has(id)) return
@@ -56,13 +51,28 @@ export const layer: Layer.Layer<PackageStore> = Layer.sync(PackageStore, () => {
       }
       stored.set(id, { ...release, bytes })
       staged.delete(key)
+      keys = undefined
+    }),
+    restage: Effect.fnUntraced(function* (release) {
+      const key = Hex.encode(release.torrent.infohash)
+      const found = stored.get(keyOfStored(release))
+      if (found === undefined) return yield* missing("stage", release.torrent.name)
+      if (!staged.has(key)) staged.set(key, found.bytes.slice())
     }),
     find: (publisher, name, version) =>
-      Effect.sync(() => Option.fromUndefinedOr(stored.get(idOf(publisher, name, version)))),
+      Effect.sync(() => Option.fromUndefinedOr(stored.get(keyOf(publisher, name, version)))),
     list: Effect.sync(() => [...stored.values()]),
-    open: Effect.fnUntraced(function* ({ publisher, release, torrent }) {
-      const found = stored.get(idOf(publisher, release.n, release.v))
-      return found === undefined ? yield* missing("open", torrent.name) : contentOf(found.bytes)
+    keys: Effect.sync(() => (keys ??= [...stored.keys()])),
+    get: (key) => Effect.sync(() => Option.fromUndefinedOr(stored.get(key))),
+    touch: () => Effect.void,
+    remove: (release) =>
+      Effect.sync(() => {
+        stored.delete(keyOfStored(release))
+        keys = undefined
+      }),
+    open: Effect.fnUntraced(function* (release) {
+      const found = stored.get(keyOfStored(release))
+      return found === undefined ? yield* missing("open", release.torrent.name) : contentOf(found.bytes)
     })
   })
 })

@@ -1,20 +1,37 @@
 /**
  * The release of a package whose publisher, version and bytes are settled already, by a lock file:
- * one look-up, that of its release record. A revocation that this host remembers is honoured; the
- * network is not asked for new ones, since what is locked are bytes, not whoever may sign next.
+ * one look-up, that of its release record; where that is not to be had, the package's record that is
+ * remembered will do. A revocation that this host remembers is honoured; the network is not asked for
+ * new ones, since what is locked are bytes, not whoever may sign next.
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Result from "effect/Result"
 import type { PackageName } from "../core/PackageName.ts"
 import * as PublicKey from "../core/PublicKey.ts"
 import type { Version } from "../core/Version.ts"
+import * as KeyString from "../dht/KeyString.ts"
 import type { Choice } from "../registry/DependencyGraph.ts"
+import * as Lookup from "../registry/Lookup.ts"
+import * as NotAsked from "../registry/NotAsked.ts"
+import * as Package from "../registry/Package.ts"
 import { refusalOf } from "../registry/PublisherTrust.ts"
 import { PackageNotFound, RegistryError } from "../registry/RegistryError.ts"
+import * as Release from "../registry/Release.ts"
+import * as ReleaseLookup from "../registry/ReleaseLookup.ts"
 import { releaseOf } from "../registry/Resolve.ts"
 import * as Revocation from "./Revocation.ts"
 
-/** Fails with `PublisherRevoked`, with `PackageNotFound` when the record is not to be had, or with `Equivocation`. */
+/** The release as the package record that is remembered inlines it: the same key signed it, so it is as good. */
+const inlined = Effect.fnUntraced(function* (publisher: PublicKey.PublicKey, name: PackageName, version: Version) {
+  const record = yield* Lookup.recall(publisher, KeyString.saltOf(KeyString.packageOf(name)))
+  const found = record === undefined ? undefined : Result.getOrUndefined(Package.decode(record.value))
+  if (record === undefined || found === undefined || found.n !== name || found.l.v !== version) return undefined
+  yield* ReleaseLookup.requireOne({ publisher, name, version }, [{ record, release: found.l }])
+  return Release.withName(name, found.l)
+})
+
+/** Fails with `PublisherRevoked`, with `PackageNotFound` (offline `NotHeld`) when the record is not to be had, or with `Equivocation`. */
 export const find = Effect.fn("LockedRelease.find")(function* (
   publisher: PublicKey.PublicKey,
   name: PackageName,
@@ -23,8 +40,9 @@ export const find = Effect.fn("LockedRelease.find")(function* (
   const revoked = Option.getOrUndefined(yield* Revocation.recall(publisher))
   if (revoked !== undefined) return yield* refusalOf(name, revoked)
   const found = Option.getOrUndefined(yield* releaseOf(publisher, name, version))
-  if (found !== undefined) return { publisher, release: found.value } satisfies Choice
+  const release = found === undefined ? yield* inlined(publisher, name, version) : found.value
+  if (release !== undefined) return { publisher, release } satisfies Choice
   return yield* new RegistryError({
     reason: new PackageNotFound({ package: `${name}@${version}`, publisher: PublicKey.toBase64(publisher), others: [] })
   })
-})
+}, NotAsked.explain)

@@ -196,7 +196,13 @@ export const fromPlatformError = (archive: string, operation: string, path: stri
     reason: new ArchiveIo({ archive, path, operation, code: codeOf(error), cause: error })
   })
 
-const codeOf = (error: PlatformError): string => {
-  const cause = error.reason.cause
-  return Predicate.hasProperty(cause, "code") && typeof cause.code === "string" ? cause.code : error.reason._tag
-}
+/** `ArchiveIo` of what `node:fs` has thrown. */
+export const fromThrown = (archive: string, operation: string, path: string, cause: unknown): ArchiveError =>
+  new ArchiveError({
+    reason: new ArchiveIo({ archive, path, operation, code: codeIn(cause) ?? "unknown", cause })
+  })
+
+const codeIn = (cause: unknown): string | undefined =>
+  Predicate.hasProperty(cause, "code") && typeof cause.code === "string" ? cause.code : undefined
+
+const codeOf = (error: PlatformError): string => codeIn(error.reason.cause) ?? error.reason._tag

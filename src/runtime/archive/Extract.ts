@@ -68,7 +68,6 @@ export const extract: <E = never, R = never>(
       const tree = join(staging, "package")
       const writer = yield* StagingWriter.make(name, tree)
       const listing = yield* walk(source, withDefaults(limits), writer.write)
-      yield* writer.flush
       yield* publish(tree)
       return listing
     })

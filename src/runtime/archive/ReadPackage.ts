@@ -131,6 +131,18 @@ const describe = Effect.fnUntraced(function* (source: string, tarball: Uint8Arra
   } satisfies PackedPackage
 })
 
+/** A tarball with the bytes that it has. Errors call it `source`; `name` is that of the file. */
+export const readTarball = Effect.fn("ReadPackage.readTarball")(function* (
+  source: string,
+  name: string,
+  tarball: Uint8Array
+) {
+  const listing = yield* Extract.inspect({ name, stream: Stream.succeed(tarball) }).pipe(
+    Effect.mapError(({ message }) => new UnacceptableTarball({ path: source, problem: message }))
+  )
+  return yield* describe(source, tarball, listing)
+})
+
 /** Packs a directory as npm does, or takes a tarball with the bytes that it has. */
 export const readPackage = Effect.fn("ReadPackage.readPackage")(function* (location: string) {
   const fs = yield* FileSystem.FileSystem
@@ -151,8 +163,5 @@ export const readPackage = Effect.fn("ReadPackage.readPackage")(function* (locat
     .pipe(
       Effect.mapError((error) => new StorageFailed({ location: path, operation: "read", problem: problemOf(error) }))
     )
-  const listing = yield* Extract.inspect({ name: paths.basename(path), stream: Stream.succeed(tarball) }).pipe(
-    Effect.mapError(({ message }) => new UnacceptableTarball({ path, problem: message }))
-  )
-  return yield* describe(path, tarball, listing)
+  return yield* readTarball(path, paths.basename(path), tarball)
 })

@@ -3,7 +3,7 @@
  * move and removed after the last: while it is there, the tree may be between old and new, and the old
  * one can be made from what it says. Its removal is therefore the one step that makes an install count.
  *
- * It is input from a file: it names only a package's place and directories directly in the staging
+ * It is input from a file: it names only places that an install fills and names directly in the staging
  * directory, so that no journal, whoever wrote it, leads anywhere else.
  */
 import * as Effect from "effect/Effect"
@@ -12,12 +12,11 @@ import * as Option from "effect/Option"
 import * as Path from "effect/Path"
 import * as Schema from "effect/Schema"
 import { ExitCode } from "../../protocol/core/Errors.ts"
-import { PackageName } from "../../protocol/core/PackageName.ts"
 import * as AtomicFile from "../store/AtomicFile.ts"
 import { isNotFound } from "../store/PlatformProblem.ts"
 
 const FILE = "journal.json"
-const FORMAT = 1
+const FORMAT = 2
 /** Some ten thousand packages; a longer file is none of ours and is not read into memory. */
 const MAX_BYTES = 4 * 1024 * 1024
 
@@ -28,30 +27,36 @@ export class JournalDamaged extends Schema.TaggedError<JournalDamaged>()("Journa
 }) {
   readonly exitCode = ExitCode.storage
   get hint() {
-    return `Look into ${this.directory}: directories named …-old are packages as they were before. Move back what you need, remove ${this.directory} and run the command again.`
+    return `Look into ${this.directory}: directories named …-old are what was there before. Move back what you need, remove ${this.directory} and run the command again.`
   }
   override get message() {
     return `An interrupted install left ${this.directory}, and its journal cannot be used: ${this.problem}`
   }
 }
 
-/** A package on its way from the staging directory into `node_modules`. */
+/** Where something may be put: a package's name, a command in `.bin`, the file that says what is installed. */
+const PLACE = /^(?:(?:@[^/\\]+\/)?[^./\\@][^/\\]*|\.bin\/(?!\.{1,2}$)[^/\\]+|\.libreseed\/state\.json)$/
+
+/** One thing on its way from the staging directory into `node_modules`, or out of it. */
 export const Move = Schema.Struct({
-  /** The package's place, relative to `node_modules`: its name. */
-  destination: PackageName,
-  /** Whether there was something at the destination before. */
-  existed: Schema.Boolean,
-  /** Whether the directory of the package's scope had to be made. */
-  newScope: Schema.Boolean,
-  /** Directory in the staging directory that holds the new package until it is moved in. */
-  unpacked: Schema.String.check(Schema.isPattern(/^\d{1,6}-new$/)),
-  /** Directory in the staging directory that holds what was there before. */
+  /** Relative to `node_modules`, with `/`. */
+  destination: Schema.String.check(Schema.isPattern(PLACE)),
+  /**
+   * What was there before: nothing; something that is moved aside; or a link or file of which a copy was put aside, so
+   * that the new one replaces it in one step and nobody ever finds nothing there.
+   */
+  before: Schema.Literals(["nothing", "moved", "copied"]),
+  /** Whether something new is put there. */
+  puts: Schema.Boolean,
+  /** Whether the directory that it is in had to be made. */
+  newParent: Schema.Boolean,
+  /** Name in the staging directory of what was there before. */
   setAside: Schema.String.check(Schema.isPattern(/^\d{1,6}-old$/))
 })
 export type Move = typeof Move.Type
 
 const allDiffer = (moves: ReadonlyArray<Move>) =>
-  (["destination", "unpacked", "setAside"] as const).every(
+  (["destination", "setAside"] as const).every(
     (field) => new Set(moves.map((move) => move[field])).size === moves.length
   )
 
@@ -65,10 +70,15 @@ const JournalJson = Schema.fromJsonString(Journal)
 const encode = Schema.encodeSync(JournalJson)
 const decode = Schema.decodeUnknownEffect(JournalJson, { onExcessProperty: "error" })
 
-/** Writes the journal, whole and flushed, before anything is moved. */
-export const write = Effect.fnUntraced(function* (staging: string, moves: ReadonlyArray<Move>) {
+/** Writes the journal, whole, before anything is moved. What is not flushed survives the end of the process alone. */
+export const write = Effect.fnUntraced(function* (
+  staging: string,
+  moves: ReadonlyArray<Move>,
+  durability: "flushed" | "unflushed"
+) {
   const path = yield* Path.Path
-  yield* AtomicFile.replace(path.join(staging, FILE), new TextEncoder().encode(encode({ format: FORMAT, moves })))
+  const put = durability === "flushed" ? AtomicFile.replace : AtomicFile.createUnflushed
+  yield* put(path.join(staging, FILE), new TextEncoder().encode(encode({ format: FORMAT, moves })))
 })
 
 /** Takes the journal away: what was moved counts from now on, and everything still in the staging directory is waste. */

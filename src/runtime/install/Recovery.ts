@@ -15,14 +15,14 @@ const end = Effect.fnUntraced(function* (site: Transaction.Site) {
   const journal = yield* InstallJournal.read(site.staging)
   if (Option.isSome(journal)) {
     const moves = journal.value
-    const scope = yield* Transaction.foreignScope(
+    const parent = yield* Transaction.foreignParent(
       site.modules,
       moves.map(({ destination }) => destination)
     )
-    if (scope !== undefined) {
+    if (parent !== undefined) {
       return yield* new InstallJournal.JournalDamaged({
         directory: site.staging,
-        problem: `${scope} leads out of ${site.modules}`
+        problem: `${parent} leads out of ${site.modules}`
       })
     }
     yield* Transaction.rollBack(site, moves)

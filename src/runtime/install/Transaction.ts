@@ -1,14 +1,16 @@
 /**
- * Moves unpacked packages into `node_modules`, all or none. Every step is one rename whose effect can be
- * seen afterwards, so that the same undoing serves a failed step, a killed process, and an undoing that
+ * Changes what a project sees of its `node_modules`, all of it or nothing: the links of packages, the
+ * commands in `.bin`, and the file that says what is installed. Every step is one rename whose effect can
+ * be seen afterwards, so that the same undoing serves a failed step, a killed process, and an undoing that
  * was itself killed: it looks at what is where, and does what is left to do.
  */
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Path from "effect/Path"
 import * as AtomicFile from "../store/AtomicFile.ts"
-import { isNotFound } from "../store/PlatformProblem.ts"
+import { isNotFound, isNothingThere } from "../store/PlatformProblem.ts"
 import * as InstallJournal from "./InstallJournal.ts"
+import { MODULES, STATE, VIRTUAL } from "./InstalledState.ts"
 
 /** Where a transaction takes place. */
 export interface Site {
@@ -18,50 +20,78 @@ export interface Site {
   readonly staging: string
 }
 
+/** What is to change: `destination` is relative to `node_modules`, with `/`. */
+export interface Change {
+  readonly destination: string
+  /** Whether something new waits in the staging directory; else what is there is taken away. */
+  readonly puts: boolean
+}
+
+/** Where the file that says what is installed belongs. */
+export const STATE_PLACE = `${VIRTUAL}/${STATE}`
+
+/** Where in a staging directory that waits which is to be put at `destination`. */
+export const stagedAt = (staging: string, destination: string): string =>
+  destination === STATE_PLACE ? `${staging}/${STATE}` : `${staging}/${MODULES}/${destination}`
+
 /** What is at a path, links not followed; `undefined` where nothing is. */
-const kindOf = Effect.fnUntraced(function* (location: string) {
+export const kindOf = Effect.fnUntraced(function* (location: string) {
   const fs = yield* FileSystem.FileSystem
   return yield* fs.lstat(location).pipe(
     Effect.map(({ type }) => type),
-    Effect.catchIf(isNotFound, () => Effect.undefined)
+    Effect.catchIf(isNothingThere, () => Effect.undefined)
   )
 })
 
 const isThere = (location: string) => Effect.map(kindOf(location), (kind) => kind !== undefined)
 
-const locate = Effect.fnUntraced(function* ({ modules, staging }: Site, move: InstallJournal.Move) {
-  const { dirname, join } = yield* Path.Path
+const locate = Effect.fnUntraced(function* (
+  { modules, staging }: Site,
+  move: Pick<InstallJournal.Move, "destination" | "setAside">
+) {
+  const { dirname, join, normalize } = yield* Path.Path
   const destination = join(modules, move.destination)
   const parent = dirname(destination)
   return {
     destination,
-    unpacked: join(staging, move.unpacked),
+    staged: normalize(stagedAt(staging, move.destination)),
     setAside: join(staging, move.setAside),
     parent,
-    scope: parent === modules ? undefined : parent
+    inner: parent === modules ? undefined : parent
   }
 })
 
-/** The first scope that is a link or a file: what is below it would not be below `node_modules`. */
-export const foreignScope = Effect.fnUntraced(function* (modules: string, names: ReadonlyArray<string>) {
+/** The first directory that is to be changed and is a link or a file: what is below it would not be below `node_modules`. */
+export const foreignParent = Effect.fnUntraced(function* (modules: string, destinations: ReadonlyArray<string>) {
   const { dirname, join } = yield* Path.Path
-  const scopes = new Set(names.map((name) => dirname(join(modules, name))).filter((parent) => parent !== modules))
-  for (const scope of scopes) {
-    const kind = yield* kindOf(scope)
-    if (kind !== undefined && kind !== "Directory") return scope
+  const parents = new Set(destinations.map((each) => dirname(join(modules, each))).filter((each) => each !== modules))
+  for (const parent of parents) {
+    const kind = yield* kindOf(parent)
+    if (kind !== undefined && kind !== "Directory") return parent
   }
   return undefined
 })
 
-/** Completes what a journal needs to say about a package, by looking at its place. */
-export const plan = Effect.fnUntraced(function* (
-  site: Site,
-  move: Pick<InstallJournal.Move, "destination" | "unpacked" | "setAside">
-) {
-  const { destination, scope } = yield* locate(site, { ...move, existed: false, newScope: false })
-  const existed = yield* isThere(destination)
-  const newScope = scope !== undefined && !(yield* isThere(scope))
-  return { ...move, existed, newScope } satisfies InstallJournal.Move
+/** Puts a copy of a link or a file aside. */
+const copyAside = Effect.fnUntraced(function* (from: string, to: string, kind: "SymbolicLink" | "File") {
+  const fs = yield* FileSystem.FileSystem
+  if (kind === "File") return yield* fs.copyFile(from, to)
+  yield* fs.symlink(yield* fs.readLink(from), to)
+})
+
+/** On Windows a link to a directory is not replaced by a rename. */
+const REPLACES_LINKS = process.platform !== "win32"
+
+/** Completes what a journal needs to say about a change, by looking at its place. Copies of what it replaces are put aside. */
+export const plan = Effect.fnUntraced(function* (site: Site, { destination, puts }: Change, index: number) {
+  const setAside = `${index}-old`
+  const located = yield* locate(site, { destination, setAside })
+  const kind = yield* kindOf(located.destination)
+  const copies = puts && (kind === "File" || (kind === "SymbolicLink" && REPLACES_LINKS))
+  if (copies) yield* copyAside(located.destination, located.setAside, kind)
+  const newParent = located.inner !== undefined && !(yield* isThere(located.inner))
+  const before = kind === undefined ? "nothing" : copies ? "copied" : "moved"
+  return { destination, setAside, before, puts, newParent } satisfies InstallJournal.Move
 })
 
 const removeEmpty = Effect.fnUntraced(function* (directory: string) {
@@ -72,16 +102,24 @@ const removeEmpty = Effect.fnUntraced(function* (directory: string) {
 
 const undo = Effect.fnUntraced(function* (site: Site, move: InstallJournal.Move) {
   const fs = yield* FileSystem.FileSystem
-  const { destination, parent, scope, setAside, unpacked } = yield* locate(site, move)
+  const { destination, inner, parent, setAside, staged } = yield* locate(site, move)
   const hasOld = yield* isThere(setAside)
-  const movedIn = !(yield* isThere(unpacked)) && (hasOld || !move.existed)
-  if (movedIn && (yield* isThere(destination))) yield* fs.rename(destination, unpacked)
+  const isStaged = yield* isThere(staged)
+  if (move.before === "copied") {
+    if (hasOld && !isStaged) yield* fs.rename(setAside, destination)
+    return
+  }
+  const movedIn = move.puts && !isStaged && (hasOld || move.before === "nothing")
+  if (movedIn && (yield* isThere(destination))) {
+    yield* fs.makeDirectory((yield* Path.Path).dirname(staged), { recursive: true })
+    yield* fs.rename(destination, staged)
+  }
   // What is there now although both of ours are here was put there by somebody else since: theirs is newer.
   if (hasOld && !(yield* isThere(destination))) {
     yield* fs.makeDirectory(parent, { recursive: true })
     yield* fs.rename(setAside, destination)
   }
-  if (move.newScope && scope !== undefined) yield* removeEmpty(scope)
+  if (move.newParent && inner !== undefined) yield* removeEmpty(inner)
 })
 
 const sync = Effect.fnUntraced(function* (site: Site, moves: ReadonlyArray<InstallJournal.Move>) {
@@ -98,24 +136,28 @@ export const rollBack = Effect.fnUntraced(function* (site: Site, moves: Readonly
 }, Effect.uninterruptible)
 
 /**
- * Moves everything into place. Where a step fails the old tree is made again and the failure passed on;
- * `onStuck` is told when that fails too: then the journal and what was there before have to stay.
+ * Makes every change, and then `record`s it elsewhere. Where a step fails the old tree is made again and the
+ * failure passed on; `onStuck` is told when that fails too: then the journal and what was there before have to stay.
  */
-export const commit = Effect.fnUntraced(function* (
+export const commit = Effect.fnUntraced(function* <E, R>(
   site: Site,
   moves: ReadonlyArray<InstallJournal.Move>,
+  record: Effect.Effect<void, E, R>,
   onStuck: Effect.Effect<void>
 ) {
   const fs = yield* FileSystem.FileSystem
-  const moveIn = Effect.fnUntraced(function* (move: InstallJournal.Move) {
-    const { destination, parent, setAside, unpacked } = yield* locate(site, move)
-    yield* fs.makeDirectory(parent, { recursive: true })
-    if (move.existed) yield* fs.rename(destination, setAside)
-    yield* fs.rename(unpacked, destination)
+  const move = Effect.fnUntraced(function* (each: InstallJournal.Move) {
+    const { destination, inner, setAside, staged } = yield* locate(site, each)
+    if (inner !== undefined && each.newParent) yield* fs.makeDirectory(inner, { recursive: true })
+    if (each.before === "moved") yield* fs.rename(destination, setAside)
+    if (each.puts) yield* fs.rename(staged, destination)
   })
-  yield* InstallJournal.write(site.staging, moves).pipe(
-    Effect.andThen(Effect.forEach(moves, moveIn, { discard: true })),
-    Effect.andThen(sync(site, moves)),
+  // Where there was nothing before, what a power cut tears is what the next install makes anyway.
+  const isFresh = moves.every(({ before }) => before === "nothing")
+  yield* InstallJournal.write(site.staging, moves, isFresh ? "unflushed" : "flushed").pipe(
+    Effect.andThen(Effect.forEach(moves, move, { discard: true })),
+    Effect.andThen(isFresh ? Effect.void : sync(site, moves)),
+    Effect.andThen(record),
     Effect.andThen(InstallJournal.remove(site.staging)),
     Effect.tapError(() => rollBack(site, moves).pipe(Effect.catch(() => onStuck)))
   )

@@ -6,6 +6,7 @@ import * as Path from "effect/Path"
 import * as Semaphore from "effect/Semaphore"
 import { type Content, StorageFailed } from "../../protocol/swarm/Content.ts"
 import type { Torrent, TorrentFile } from "../../protocol/swarm/Torrent.ts"
+import type { FileHandles } from "./FileHandles.ts"
 import { problemOf } from "./PlatformProblem.ts"
 
 /** Bytes of each content held in memory while two are compared. */
@@ -15,6 +16,8 @@ interface Part {
   readonly file: TorrentFile
   readonly location: string
   readonly handle: FileSystem.File
+  /** Whether the file was made by opening it. */
+  readonly isNew: boolean
   /** A file's position is shared, so moving it and writing there must not be torn apart. */
   readonly writing: Semaphore.Semaphore
 }
@@ -38,17 +41,18 @@ export const open = Effect.fnUntraced(function* (directory: string, torrent: Tor
 
   const openPart = Effect.fnUntraced(function* (file: TorrentFile) {
     const location = path.join(directory, file.path)
-    const openFile =
+    const there = (flag: "r" | "r+") => Effect.map(fs.open(location, { flag }), (handle) => ({ handle, isNew: false }))
+    const made = Effect.map(fs.open(location, { flag: "wx+", mode: 0o600 }), (handle) => ({ handle, isNew: true }))
+    const opened =
       access === "read"
-        ? fs.open(location, { flag: "r" })
-        : fs.open(location, { flag: "r+" }).pipe(
-            Effect.catchIf(
-              (error) => error.reason._tag === "NotFound",
-              () => fs.open(location, { flag: "wx+", mode: 0o600 })
-            )
+        ? there("r")
+        : Effect.catchIf(
+            made,
+            (error) => error.reason._tag === "AlreadyExists",
+            () => there("r+")
           )
-    const handle = yield* openFile.pipe(Effect.mapError(failed(location, "open")))
-    return { file, location, handle, writing: yield* Semaphore.make(1) } satisfies Part
+    const { handle, isNew } = yield* opened.pipe(Effect.mapError(failed(location, "open")))
+    return { file, location, handle, isNew, writing: yield* Semaphore.make(1) } satisfies Part
   })
   const parts = [yield* openPart(torrent.manifest), yield* openPart(torrent.tarball)]
 
@@ -65,6 +69,7 @@ export const open = Effect.fnUntraced(function* (directory: string, torrent: Tor
   })
 
   return {
+    isNew: parts.every(({ isNew }) => isNew),
     read: Effect.fnUntraced(function* (offset, length) {
       const out = new Uint8Array(length)
       for (const part of parts) {
@@ -91,6 +96,42 @@ export const open = Effect.fnUntraced(function* (directory: string, torrent: Tor
     })
   } satisfies Content
 })
+
+/**
+ * The torrent's files in `directory`, opened when they are read and shared with all who do. Where one cannot be read
+ * `again` is done first, once, and then it is tried again: it may have been in the middle of being replaced.
+ */
+export const shared = (
+  handles: FileHandles,
+  directory: string,
+  torrent: Torrent,
+  paths: Path.Path,
+  again: Effect.Effect<void, StorageFailed>
+): Content => {
+  const files = [torrent.manifest, torrent.tarball].map((file) => ({
+    file,
+    location: paths.join(directory, file.path)
+  }))
+  const read = Effect.fnUntraced(function* (offset: number, length: number) {
+    const out = new Uint8Array(length)
+    for (const { file, location } of files) {
+      const stretch = overlap(file, offset, length)
+      if (stretch === undefined) continue
+      const { inFile, inRange, length: wanted } = stretch
+      const failed = (problem: string) => new StorageFailed({ location, operation: "read", problem })
+      const count = yield* handles
+        .read(location, inFile, out.subarray(inRange, inRange + wanted))
+        .pipe(Effect.mapError((error) => failed(problemOf(error))))
+      if (count < wanted) return yield* failed("the file ends early")
+    }
+    return out
+  })
+  return {
+    read: (offset, length) =>
+      read(offset, length).pipe(Effect.catch(() => Effect.andThen(again, read(offset, length)))),
+    write: () => Effect.fail(new StorageFailed({ location: directory, operation: "write", problem: "it is stored" }))
+  }
+}
 
 /** Flushes a file to the disk. */
 export const sync = Effect.fnUntraced(function* (location: string) {

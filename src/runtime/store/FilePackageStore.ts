@@ -3,215 +3,216 @@
  *
  * `<home>/downloads/<infohash>/` holds what is still arriving, and stays until it is committed or
  * discarded, so that a download can be taken up again. `<home>/packages/<id>/` holds a verified
- * release: `manifest.json`, the tarball, and `release`, which says whose it is. `<id>` is the SHA-256
- * over publisher, name and version, each with its length before it, so that no two releases share a
- * directory. Committing moves the old release to `<id>.old`, the new one in, and removes the old one:
- * after a crash in between, whoever looks for the release moves the old one back. Both happen under
- * `<id>.lock`; who stages and commits a torrent holds `<infohash>.lock`.
+ * release: `manifest.json`, the tarball, and `release`, which says whose it is and, by its time, when it
+ * was last of use. `<id>` is the release's key, so that no two share a directory. How a directory takes
+ * its place is told in `ReleaseDirectory`; who stages and commits a torrent holds `<infohash>.lock`.
  */
+import * as Fs from "node:fs"
 import * as Bytes from "effect/Bytes"
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import { SecureRandom } from "effect/crypto/SecureRandom"
 import * as Effect from "effect/Effect"
-import * as Hex from "effect/encoding/Hex"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Path from "effect/Path"
 import type { PlatformError } from "effect/PlatformError"
-import * as Bencode from "../../protocol/core/Bencode.ts"
-import { sha256 } from "../../protocol/core/Digest.ts"
+import * as Scope from "effect/Scope"
 import * as Infohash from "../../protocol/core/Infohash.ts"
-import type { PackageName } from "../../protocol/core/PackageName.ts"
-import type { PublicKey } from "../../protocol/core/PublicKey.ts"
-import * as Shape from "../../protocol/core/Shape.ts"
-import type { Version } from "../../protocol/core/Version.ts"
-import * as Release from "../../protocol/registry/Release.ts"
-import { StorageFailed } from "../../protocol/swarm/Content.ts"
-import { PackageStore, type StoredRelease } from "../../protocol/swarm/PackageStore.ts"
-import * as Torrent from "../../protocol/swarm/Torrent.ts"
+import { type Content, StorageFailed } from "../../protocol/swarm/Content.ts"
+import { keyOf, keyOfStored, PackageStore, type StoredRelease } from "../../protocol/swarm/PackageStore.ts"
+import type * as Torrent from "../../protocol/swarm/Torrent.ts"
 import * as AtomicFile from "./AtomicFile.ts"
 import * as FileContent from "./FileContent.ts"
+import * as FileHandles from "./FileHandles.ts"
 import * as FileLock from "./FileLock.ts"
 import { Home } from "./Home.ts"
-import { isNotFound, isNothingThere, problemOf } from "./PlatformProblem.ts"
+import { isNotFound, problemOf } from "./PlatformProblem.ts"
+import * as ReleaseDirectory from "./ReleaseDirectory.ts"
+import * as StoredFile from "./StoredFile.ts"
 
-const RELEASE_FILE = "release"
-
-/** What becomes of a release's directory while another takes its place. */
-const ASIDE_EXTENSION = ".old"
 const LOCK_EXTENSION = ".lock"
-
-/** A release's directory, in place or aside; other names in `packages` are nobody's business. */
-const DIRECTORY_NAME = /^([0-9a-f]{64})(?:\.old)?$/
 
 /** Stored releases read at a time when all are listed. */
 const READ_CONCURRENCY = 16
 
-const Stored = Shape.dictionary({
-  /** The torrent's info dictionary. */
-  i: Shape.anyBytes,
-  /** The publisher. */
-  k: Shape.publicKey,
-  r: Release.shape
-})
-const encodeStored = Shape.encoder(Stored)
-const decodeStored = Shape.decoder(Stored)
+/** A directory that changed so lately may change again without a new time: file systems count in steps of some ms. */
+const SETTLED_MS = 1000
 
-/** Directory of a release: hex SHA-256 of the length-prefixed publisher, name and version. */
-export const idOf = (publisher: PublicKey, name: PackageName, version: Version): string =>
-  Hex.encode(sha256(Bencode.encode([publisher, Bencode.utf8(name), Bencode.utf8(version)])))
+const make = Effect.gen(function* () {
+  const { downloads, packages } = yield* Home
+  const fs = yield* FileSystem.FileSystem
+  const path = yield* Path.Path
+  const handles = yield* FileHandles.make()
+  // Nothing but these: the layer's own scope is in its context too, and would keep what a caller's scope should close.
+  const context = Context.pick(
+    FileSystem.FileSystem,
+    Path.Path,
+    SecureRandom
+  )(yield* Effect.context<FileSystem.FileSystem | Path.Path | SecureRandom>())
+  const provided = Effect.provideContext(context)
+
+  const failed = (operation: string, location: string) => (error: PlatformError) =>
+    new StorageFailed({ location, operation, problem: problemOf(error) })
+  const stagingOf = (torrent: Torrent.Torrent) => path.join(downloads, Infohash.toHex(torrent.infohash))
+  const directoryOf = (stored: StoredRelease) => path.join(packages, keyOfStored(stored))
+  const makeDirectory = (location: string) =>
+    fs
+      .makeDirectory(location, { recursive: true, mode: AtomicFile.PRIVATE_DIRECTORY_MODE })
+      .pipe(Effect.mapError(failed("make", location)))
+
+  /** `None` where nothing (or nothing legible) is stored: it can always be fetched again. */
+  const readStored = Effect.fnUntraced(function* (directory: string) {
+    const bytes = yield* StoredFile.read(path.join(directory, StoredFile.FILE_NAME))
+    return Option.isNone(bytes) ? Option.none<StoredRelease>() : yield* StoredFile.decode(bytes.value)
+  })
+
+  const settle = (directory: string) =>
+    ReleaseDirectory.settle(directory).pipe(Effect.mapError(failed("restore", directory)), provided)
+
+  const findIn = Effect.fnUntraced(function* (directory: string) {
+    const found = yield* readStored(directory)
+    if (Option.isSome(found)) return found
+    // Somebody may be, or have been, in the middle of a commit: what it comes to counts.
+    yield* settle(directory)
+    return yield* readStored(directory)
+  })
+
+  const readKeys = fs.readDirectory(packages).pipe(
+    Effect.map(ReleaseDirectory.idsIn),
+    Effect.catch((error) =>
+      isNotFound(error) ? Effect.succeed<ReadonlyArray<string>>([]) : Effect.fail(failed("list", packages)(error))
+    )
+  )
+
+  let known: { readonly keys: ReadonlyArray<string>; readonly changedAt: number | undefined } | undefined
+  const keys = Effect.gen(function* () {
+    const info = yield* Effect.option(fs.stat(packages))
+    const changedAt = Option.getOrUndefined(Option.flatMap(info, ({ mtime }) => mtime))?.getTime()
+    if (known !== undefined && known.changedAt !== undefined && known.changedAt === changedAt) return known.keys
+    const found = yield* readKeys
+    const isSettled = changedAt !== undefined && (yield* Clock.currentTimeMillis) - changedAt > SETTLED_MS
+    const same = known !== undefined && sameKeys(known.keys, found) ? known.keys : found
+    known = { keys: same, changedAt: isSettled ? changedAt : undefined }
+    return same
+  })
+
+  const commit = Effect.fnUntraced(function* (stored: StoredRelease) {
+    const staging = stagingOf(stored.torrent)
+    const directory = directoryOf(stored)
+    const { infohash, manifest, tarball } = stored.torrent
+    const bytes = StoredFile.encode(stored)
+    const write = (into: string) => AtomicFile.replace(path.join(into, StoredFile.FILE_NAME), bytes)
+    yield* ReleaseDirectory.restore(directory)
+    const before = yield* readStored(directory)
+    if (Option.isSome(before) && Bytes.Equivalence(before.value.torrent.infohash, infohash)) {
+      const isStaged = yield* fs.exists(staging)
+      // Nothing moves under those who read the release, unless what they read was damaged.
+      if (!isStaged || (yield* FileContent.isSame(staging, directory, stored.torrent))) {
+        yield* write(directory)
+        return yield* fs.remove(staging, { recursive: true, force: true })
+      }
+    }
+    yield* write(staging)
+    for (const file of [manifest, tarball]) yield* FileContent.sync(path.join(staging, file.path))
+    yield* handles.forget(directory + path.sep)
+    yield* ReleaseDirectory.swap(staging, directory, packages)
+  })
+
+  const underLock = (
+    directory: string,
+    operation: string,
+    work: Effect.Effect<void, PlatformError | StorageFailed, Services>
+  ) =>
+    ReleaseDirectory.underLock(directory, work).pipe(
+      Effect.catchTag("PlatformError", (error) => Effect.fail(failed(operation, directory)(error))),
+      provided
+    )
+
+  return PackageStore.of({
+    reserve: Effect.fnUntraced(function* (infohash) {
+      const location = path.join(downloads, Infohash.toHex(infohash) + LOCK_EXTENSION)
+      yield* makeDirectory(downloads)
+      yield* FileLock.hold(location).pipe(provided, Effect.mapError(failed("lock", location)))
+    }),
+    stage: Effect.fnUntraced(function* (torrent) {
+      const directory = stagingOf(torrent)
+      yield* makeDirectory(directory)
+      return yield* FileContent.open(directory, torrent, "write").pipe(provided)
+    }),
+    discard: (torrent) =>
+      fs
+        .remove(stagingOf(torrent), { recursive: true, force: true })
+        .pipe(Effect.mapError(failed("remove", stagingOf(torrent)))),
+    restage: Effect.fnUntraced(function* (stored) {
+      const staging = stagingOf(stored.torrent)
+      if (yield* Effect.orElseSucceed(fs.exists(staging), () => false)) return
+      yield* makeDirectory(staging)
+      for (const { path: name } of [stored.torrent.manifest, stored.torrent.tarball]) {
+        // A file that cannot be read, or is not there, is fetched as a whole.
+        const copy = fs.copyFile(path.join(directoryOf(stored), name), path.join(staging, name))
+        const leave = fs
+          .remove(path.join(staging, name), { force: true })
+          .pipe(Effect.mapError(failed("remove", path.join(staging, name))))
+        yield* copy.pipe(Effect.catch(() => leave))
+      }
+    }),
+    commit: Effect.fn("PackageStore.commit")(function* (stored) {
+      yield* makeDirectory(packages)
+      yield* underLock(directoryOf(stored), "store", commit(stored))
+    }),
+    find: (publisher, name, version) => findIn(path.join(packages, keyOf(publisher, name, version))),
+    list: Effect.gen(function* () {
+      const found = yield* Effect.forEach(yield* readKeys, (id) => findIn(path.join(packages, id)), {
+        concurrency: READ_CONCURRENCY
+      })
+      return found.flatMap(Option.toArray)
+    }),
+    keys,
+    get: (key) => findIn(path.join(packages, key)),
+    touch: Effect.fnUntraced(function* (stored) {
+      const location = path.join(directoryOf(stored), StoredFile.FILE_NAME)
+      const now = new Date(yield* Clock.currentTimeMillis)
+      yield* fs.utimes(location, now, now).pipe(Effect.mapError(failed("touch", location)))
+    }),
+    remove: Effect.fn("PackageStore.remove")(function* (stored) {
+      const directory = directoryOf(stored)
+      yield* makeDirectory(packages)
+      const remove = Effect.andThen(handles.forget(directory + path.sep), ReleaseDirectory.remove(directory, packages))
+      yield* underLock(directory, "remove", remove)
+    }),
+    open: Effect.fnUntraced(function* (stored) {
+      const directory = directoryOf(stored)
+      if (!Fs.existsSync(directory)) yield* settle(directory)
+      if (!Fs.existsSync(directory)) {
+        return yield* new StorageFailed({ location: directory, operation: "open", problem: "it is not there" })
+      }
+      const content = FileContent.shared(handles, directory, stored.torrent, path, settle(directory))
+      return yield* whileOpen(content, directory)
+    })
+  })
+})
+
+type Services = FileSystem.FileSystem | Path.Path | SecureRandom
+
+const sameKeys = (self: ReadonlyArray<string>, that: ReadonlyArray<string>): boolean =>
+  self.length === that.length && self.every((key, i) => key === that[i])
+
+/** Cannot be read any more when the scope has closed. */
+const whileOpen = Effect.fnUntraced(function* (content: Content, location: string) {
+  let isOpen = true
+  // Not by `addFinalizer`, which would keep the context of each of ten thousand.
+  yield* Scope.addFinalizer(
+    yield* Effect.scope,
+    Effect.sync(() => void (isOpen = false))
+  )
+  const closed = () => Effect.fail(new StorageFailed({ location, operation: "read", problem: "it was closed" }))
+  return {
+    read: (offset, length) => Effect.suspend(() => (isOpen ? content.read(offset, length) : closed())),
+    write: content.write
+  } satisfies Content
+})
 
 export const layer: Layer.Layer<PackageStore, never, Home | SecureRandom | FileSystem.FileSystem | Path.Path> =
-  Layer.effect(
-    PackageStore,
-    Effect.gen(function* () {
-      const { downloads, packages } = yield* Home
-      const fs = yield* FileSystem.FileSystem
-      const path = yield* Path.Path
-      // Nothing but these: the layer's own scope is in its context too, and would keep what a caller's scope should close.
-      const context = Context.pick(
-        FileSystem.FileSystem,
-        Path.Path,
-        SecureRandom
-      )(yield* Effect.context<FileSystem.FileSystem | Path.Path | SecureRandom>())
-
-      const failed = (operation: string, location: string) => (error: PlatformError) =>
-        new StorageFailed({ location, operation, problem: problemOf(error) })
-      const stagingOf = (torrent: Torrent.Torrent) => path.join(downloads, Infohash.toHex(torrent.infohash))
-      const directoryOf = (stored: StoredRelease) =>
-        path.join(packages, idOf(stored.publisher, stored.release.n, stored.release.v))
-      const makeDirectory = (location: string) =>
-        fs
-          .makeDirectory(location, { recursive: true, mode: AtomicFile.PRIVATE_DIRECTORY_MODE })
-          .pipe(Effect.mapError(failed("make", location)))
-
-      /** `None` where nothing (or nothing legible) is stored: it can always be fetched again. */
-      const readStored = Effect.fnUntraced(function* (directory: string) {
-        const location = path.join(directory, RELEASE_FILE)
-        const bytes = yield* fs.readFile(location).pipe(
-          Effect.asSome,
-          Effect.catch((error) =>
-            isNothingThere(error) ? Effect.succeedNone : Effect.fail(failed("read", location)(error))
-          )
-        )
-        if (Option.isNone(bytes)) return Option.none<StoredRelease>()
-        return yield* Effect.fromResult(decodeStored(bytes.value)).pipe(
-          Effect.flatMap(({ i, k, r }) =>
-            Effect.map(Torrent.fromInfo(i, Infohash.toHex(r.ih)), (torrent): StoredRelease => ({
-              publisher: k,
-              release: r,
-              torrent
-            }))
-          ),
-          Effect.option
-        )
-      })
-
-      const underLock = <A, E>(directory: string, effect: Effect.Effect<A, E>) =>
-        FileLock.withLock(directory + LOCK_EXTENSION, effect).pipe(Effect.provideContext(context))
-
-      /** Undoes what a commit that was cut off left: with the lock held, nobody is in the middle of one. */
-      const restore = Effect.fnUntraced(function* (directory: string) {
-        const aside = directory + ASIDE_EXTENSION
-        if (!(yield* fs.exists(aside))) return
-        if (yield* fs.exists(directory)) yield* fs.remove(aside, { recursive: true, force: true })
-        else yield* fs.rename(aside, directory)
-      })
-
-      /** Makes sure that a release is in its place if there is one. */
-      const settle = Effect.fnUntraced(
-        function* (directory: string) {
-          if (yield* fs.exists(directory)) return
-          if (yield* fs.exists(directory + ASIDE_EXTENSION)) yield* underLock(directory, restore(directory))
-        },
-        (settled, directory) => Effect.mapError(settled, failed("restore", directory))
-      )
-
-      const findIn = Effect.fnUntraced(function* (directory: string) {
-        const found = yield* readStored(directory)
-        if (Option.isSome(found)) return found
-        // Somebody may be, or have been, in the middle of a commit: what it comes to counts.
-        yield* settle(directory)
-        return yield* readStored(directory)
-      })
-
-      /** Puts the staged release in its place. Fails with the old one there as before. */
-      const swap = Effect.fnUntraced(function* (staging: string, directory: string) {
-        const aside = directory + ASIDE_EXTENSION
-        if (yield* fs.exists(directory)) yield* fs.rename(directory, aside)
-        yield* fs.rename(staging, directory).pipe(Effect.onError(() => Effect.ignore(restore(directory))))
-        yield* AtomicFile.syncDirectory(packages)
-        // What stays of it is removed by the next commit.
-        yield* Effect.ignore(fs.remove(aside, { recursive: true, force: true }))
-      }, Effect.provideContext(context))
-
-      return PackageStore.of({
-        reserve: Effect.fnUntraced(function* (infohash) {
-          const location = path.join(downloads, Infohash.toHex(infohash) + LOCK_EXTENSION)
-          yield* makeDirectory(downloads)
-          yield* FileLock.hold(location).pipe(Effect.provideContext(context), Effect.mapError(failed("lock", location)))
-        }),
-        stage: Effect.fnUntraced(function* (torrent) {
-          const directory = stagingOf(torrent)
-          yield* makeDirectory(directory)
-          return yield* FileContent.open(directory, torrent, "write").pipe(Effect.provideContext(context))
-        }),
-        discard: (torrent) =>
-          fs
-            .remove(stagingOf(torrent), { recursive: true, force: true })
-            .pipe(Effect.mapError(failed("remove", stagingOf(torrent)))),
-        commit: Effect.fn("PackageStore.commit")(function* (stored) {
-          const staging = stagingOf(stored.torrent)
-          const directory = directoryOf(stored)
-          const { infohash, manifest, tarball } = stored.torrent
-          const bytes = encodeStored({ i: stored.torrent.info, k: stored.publisher, r: stored.release })
-          const write = (into: string) =>
-            AtomicFile.replace(path.join(into, RELEASE_FILE), bytes).pipe(Effect.provideContext(context))
-
-          const commit = Effect.gen(function* () {
-            yield* restore(directory)
-            const known = yield* readStored(directory)
-            if (Option.isSome(known) && Bytes.Equivalence(known.value.torrent.infohash, infohash)) {
-              const isStaged = yield* fs.exists(staging)
-              const isSame = FileContent.isSame(staging, directory, stored.torrent).pipe(Effect.provideContext(context))
-              // Nothing moves under those who read the release, unless what they read was damaged.
-              if (!isStaged || (yield* isSame)) {
-                yield* write(directory)
-                return yield* fs.remove(staging, { recursive: true, force: true })
-              }
-            }
-            yield* write(staging)
-            for (const file of [manifest, tarball]) {
-              yield* FileContent.sync(path.join(staging, file.path)).pipe(Effect.provideContext(context))
-            }
-            yield* swap(staging, directory)
-          })
-          yield* makeDirectory(packages)
-          yield* underLock(directory, commit).pipe(
-            Effect.catchTag("PlatformError", (error) => Effect.fail(failed("store", directory)(error)))
-          )
-        }),
-        find: (publisher, name, version) => findIn(path.join(packages, idOf(publisher, name, version))),
-        list: Effect.gen(function* () {
-          const entries = yield* fs
-            .readDirectory(packages)
-            .pipe(
-              Effect.catch((error) =>
-                isNotFound(error) ? Effect.succeed<Array<string>>([]) : Effect.fail(failed("list", packages)(error))
-              )
-            )
-          const ids = new Set(entries.flatMap((entry) => DIRECTORY_NAME.exec(entry)?.[1] ?? []))
-          const found = yield* Effect.forEach(ids, (id) => findIn(path.join(packages, id)), {
-            concurrency: READ_CONCURRENCY
-          })
-          return found.flatMap(Option.toArray)
-        }),
-        open: Effect.fnUntraced(function* (stored) {
-          const directory = directoryOf(stored)
-          const opened = FileContent.open(directory, stored.torrent, "read").pipe(Effect.provideContext(context))
-          return yield* opened.pipe(Effect.catch(() => Effect.andThen(settle(directory), opened)))
-        })
-      })
-    })
-  )
+  Layer.effect(PackageStore, make)

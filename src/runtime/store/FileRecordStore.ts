@@ -1,9 +1,11 @@
 /**
  * Records as files under `<home>/records`, one `<target>.record` each, in their envelope form. A
  * record is compared with the one that it replaces under a lock, `<home>/records.lock`, so that what
- * is kept never goes back to an older one. Files of other names are passed over.
+ * is kept never goes back to an older one; what several wait to have kept is written under one lock. Files
+ * of other names are passed over.
  */
 import type { SecureRandom } from "effect/crypto/SecureRandom"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Hex from "effect/encoding/Hex"
 import * as FileSystem from "effect/FileSystem"
@@ -26,6 +28,16 @@ const RECORD_FILE = /^[0-9a-f]{40}\.record$/
 
 /** Files read at a time when all are listed. */
 const READ_CONCURRENCY = 16
+
+/** Records written at a time under one lock. */
+const WRITE_CONCURRENCY = 8
+
+/** A record that somebody waits to have kept. */
+interface Waiting {
+  readonly file: string
+  readonly record: Record.Record
+  readonly kept: Deferred.Deferred<void, RecordStoreError>
+}
 
 export const layer: Layer.Layer<RecordStore, never, Home | Ed25519 | SecureRandom | FileSystem.FileSystem | Path.Path> =
   Layer.effect(
@@ -56,29 +68,56 @@ export const layer: Layer.Layer<RecordStore, never, Home | Ed25519 | SecureRando
       const fileOf = (publicKey: Uint8Array, salt: Uint8Array) =>
         Hex.encode(Record.targetOf(publicKey, salt)) + EXTENSION
 
+      const keep = Effect.fnUntraced(function* (file: string, record: Record.Record) {
+        const known = yield* readFile(file)
+        if (Option.isSome(known) && Record.newer(known.value, record) === known.value) return
+        yield* AtomicFile.replace(path.join(records, file), Record.toBytes(record))
+      })
+
+      let waiting: Array<Waiting> = []
+
+      /** For whoever has the turn: keeps what all wait for, under one lock. */
+      const keepAll = Effect.suspend(() => {
+        const batch = waiting
+        waiting = []
+        const newest = new Map<string, Record.Record>()
+        for (const { file, record } of batch) {
+          const other = newest.get(file)
+          newest.set(file, other === undefined ? record : Record.newer(other, record))
+        }
+        return fs.makeDirectory(records, { recursive: true, mode: AtomicFile.PRIVATE_DIRECTORY_MODE }).pipe(
+          Effect.andThen(
+            FileLock.withLock(
+              `${records}.lock`,
+              Effect.forEach(newest, ([file, record]) => keep(file, record), {
+                concurrency: WRITE_CONCURRENCY,
+                discard: true
+              })
+            )
+          ),
+          Effect.provideContext(context),
+          Effect.catchTag("PlatformError", (error) => Effect.fail(failed(problemOf(error)))),
+          Effect.onExit((exit) =>
+            Effect.forEach(batch, ({ kept }) => Deferred.complete(kept, exit), { discard: true })
+          ),
+          Effect.exit
+        )
+      })
+
       return RecordStore.of({
         remember: Effect.fnUntraced(function* (record) {
           const file = fileOf(record.publicKey, record.salt)
-          const isKnown = Effect.map(
-            readFile(file),
-            (known) => Option.isSome(known) && Record.newer(known.value, record) === known.value
-          )
+          const known = yield* readFile(file)
           // What is kept only ever gets newer, so a record that is too old now needs no lock.
-          if (yield* isKnown) return
-          yield* fs.makeDirectory(records, { recursive: true, mode: AtomicFile.PRIVATE_DIRECTORY_MODE }).pipe(
-            Effect.andThen(
-              FileLock.withLock(
-                `${records}.lock`,
-                Effect.gen(function* () {
-                  if (yield* isKnown) return
-                  yield* AtomicFile.replace(path.join(records, file), Record.toBytes(record))
-                })
-              )
-            ),
-            Effect.provideContext(context),
-            Effect.catchTag("PlatformError", (error) => Effect.fail(failed(problemOf(error)))),
-            writing.withPermits(1)
+          if (Option.isSome(known) && Record.newer(known.value, record) === known.value) return
+          const kept = Deferred.makeUnsafe<void, RecordStoreError>()
+          waiting.push({ file, record, kept })
+          // Others wait for what this fiber writes, and it may be interrupted for reasons of its own.
+          const turn = Effect.uninterruptible(
+            Effect.suspend(() => (Deferred.isDoneUnsafe(kept) ? Effect.void : keepAll))
           )
+          yield* writing.withPermits(1)(turn)
+          yield* Deferred.await(kept)
         }),
         find: (publicKey, salt) => readFile(fileOf(publicKey, salt)),
         all: Effect.gen(function* () {

@@ -9,6 +9,8 @@ export interface Home {
   readonly keys: string
   /** Verified releases, a directory each. */
   readonly packages: string
+  /** Releases as they are in projects, unpacked once for all of them, by content hash. */
+  readonly files: string
   /** Releases that are still arriving. */
   readonly downloads: string
   /** Records that are kept alive. */
@@ -27,6 +29,10 @@ export interface Home {
   readonly publications: string
   /** What changes often and can be found out anew: a SQLite database. */
   readonly state: string
+  /** An index of what is stored, which can be made anew from `packages`: a SQLite database. */
+  readonly store: string
+  /** Which projects have installed from here, a file each. */
+  readonly projects: string
   /** DHT nodes remembered from last time. */
   readonly nodes: string
 }
@@ -42,6 +48,7 @@ export const layer = (directory: string): Layer.Layer<Home, never, Path.Path> =>
         directory: root,
         keys: path.join(root, "keys"),
         packages: path.join(root, "packages"),
+        files: path.join(root, "files"),
         downloads: path.join(root, "downloads"),
         records: path.join(root, "records"),
         pages: path.join(root, "pages"),
@@ -51,6 +58,8 @@ export const layer = (directory: string): Layer.Layer<Home, never, Path.Path> =>
         blacklist: path.join(root, "blacklist.json"),
         publications: path.join(root, "publications"),
         state: path.join(root, "state.db"),
+        store: path.join(root, "store.db"),
+        projects: path.join(root, "projects"),
         nodes: path.join(root, "nodes.json")
       }
     })

@@ -1,6 +1,6 @@
 /**
  * Fetches one torrent: peers are looked up and dialled while the content is opened and checked, the
- * info dictionary is asked of a peer where it is not known (BEP 9), and the engine does the rest.
+ * info dictionary is asked of a peer where it is not known (BEP 9), and a session does the rest.
  * Ends when every piece is written, or when it is clear that it will not be.
  */
 import * as Deferred from "effect/Deferred"
@@ -8,6 +8,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as FiberSet from "effect/FiberSet"
 import * as Latch from "effect/Latch"
+import * as Random from "effect/Random"
 import * as Result from "effect/Result"
 import * as Schedule from "effect/Schedule"
 import * as Infohash from "../../protocol/core/Infohash.ts"
@@ -16,11 +17,9 @@ import type { StorageFailed } from "../../protocol/swarm/Content.ts"
 import type { DownloadRequest, Progress } from "../../protocol/swarm/Swarm.ts"
 import { CorruptPeers, DownloadStalled, NoPeers, SwarmError } from "../../protocol/swarm/SwarmError.ts"
 import { fromInfo, InvalidTorrent, type Torrent } from "../../protocol/swarm/Torrent.ts"
-import * as ChunkStore from "./ChunkStore.ts"
 import * as DownloadPeers from "./DownloadPeers.ts"
-import { DownloadSession } from "./DownloadSession.ts"
-import * as Engine from "./Engine.ts"
-import { DIALLED_MAX, ENOUGH_PEERS, INCOMING_PER_TORRENT_MAX } from "./SwarmOptions.ts"
+import type { DownloadSession, Setting } from "./DownloadSession.ts"
+import { ENOUGH_PEERS } from "./SwarmOptions.ts"
 import type { SwarmNode } from "./SwarmNode.ts"
 
 /** Look-ups that bring nobody who serves the torrent, one after another, before the download gives up. */
@@ -32,16 +31,20 @@ const TICK = Duration.millis(250)
 
 const swarmError = (reason: SwarmError["reason"]) => new SwarmError({ reason })
 
+/** Makes the session of one download: whoever decides what to ask of whom. */
+export type MakeSession = (setting: Setting) => DownloadSession
+
 /** See `Swarm.download`. */
 export const run = Effect.fn("Download.run")(function* (
   node: SwarmNode,
-  request: DownloadRequest
+  request: DownloadRequest,
+  makeSession: MakeSession
 ): Effect.fn.Return<Torrent, SwarmError> {
   const infohash = Infohash.toHex(request.infohash)
   if (request.torrent !== undefined && !Infohash.equals(request.torrent.infohash, request.infohash)) {
     return yield* swarmError(new InvalidTorrent({ infohash, problem: "the given torrent has another infohash" }))
   }
-  return yield* Effect.scoped(attempt(node, request))
+  return yield* Effect.scoped(attempt(node, request, makeSession))
 })
 
 const atDeadline = (
@@ -59,7 +62,7 @@ const atDeadline = (
 const isCorrupt = (peers: DownloadPeers.DownloadPeers): boolean =>
   peers.bans.names.length > 0 && peers.connections.size === 0 && !peers.hadHonest
 
-const attempt = Effect.fnUntraced(function* (node: SwarmNode, request: DownloadRequest) {
+const attempt = Effect.fnUntraced(function* (node: SwarmNode, request: DownloadRequest, makeSession: MakeSession) {
   const infohash = Infohash.toHex(request.infohash)
   const startedAt = node.now()
   const done = yield* Deferred.make<void, SwarmError>()
@@ -67,14 +70,22 @@ const attempt = Effect.fnUntraced(function* (node: SwarmNode, request: DownloadR
   const moved = yield* Latch.make()
   const runFork = yield* FiberSet.makeRuntime()
 
-  const session = new DownloadSession(request.infohash, node.now, {
-    onInfo: (info) =>
-      void runFork(
-        Deferred.completeWith(known, fromInfo(info, infohash).pipe(Effect.mapError((reason) => swarmError(reason))))
-      ),
-    onProgress: () => void moved.openUnsafe(),
-    onComplete: () => void Deferred.doneUnsafe(done, Effect.void),
-    onStorageFailed: (error) => void Deferred.doneUnsafe(done, Effect.fail(swarmError(error)))
+  const random = yield* Random.Random
+  const session = makeSession({
+    infohash: request.infohash,
+    now: node.now,
+    run: runFork,
+    random: () => random.nextDoubleUnsafe(),
+    requestTimeoutMs: node.settings.requestTimeoutMs,
+    outcome: {
+      onInfo: (info) =>
+        void runFork(
+          Deferred.completeWith(known, fromInfo(info, infohash).pipe(Effect.mapError((reason) => swarmError(reason))))
+        ),
+      onProgress: () => void moved.openUnsafe(),
+      onComplete: () => void Deferred.doneUnsafe(done, Effect.void),
+      onStorageFailed: (error) => void Deferred.doneUnsafe(done, Effect.fail(swarmError(error)))
+    }
   })
   const peers = yield* DownloadPeers.make(node, request.infohash, (connection) => session.onConnection(connection))
   session.join(peers)
@@ -84,14 +95,7 @@ const attempt = Effect.fnUntraced(function* (node: SwarmNode, request: DownloadR
     const torrent = yield* Deferred.await(known)
     session.setTorrent(torrent)
     const content = yield* request.open(torrent).pipe(Effect.mapError((error: StorageFailed) => swarmError(error)))
-    const engine = yield* Engine.make({
-      torrent,
-      store: ChunkStore.make(torrent, content, runFork, session.storeHandlers),
-      handlers: session.engineHandlers,
-      requestTimeoutMs: node.settings.requestTimeoutMs,
-      maxPeers: DIALLED_MAX + INCOMING_PER_TORRENT_MAX
-    })
-    session.setEngine(engine)
+    yield* session.fetch(torrent, content)
     yield* Deferred.await(done)
     return torrent
   })
@@ -102,23 +106,21 @@ const attempt = Effect.fnUntraced(function* (node: SwarmNode, request: DownloadR
       Schedule.spaced(TICK)
     )
   )
-  const report = request.onProgress ?? (() => Effect.void)
+  const { onProgress } = request
+  const report = onProgress === undefined ? Effect.void : Effect.suspend(() => onProgress(session.progress))
   // One report at a time, of the newest state: a slow listener holds nothing up.
   const reports = moved.await.pipe(
     Effect.andThen(Effect.sync(() => moved.closeUnsafe())),
-    Effect.andThen(Effect.suspend(() => report(session.progress))),
+    Effect.andThen(report),
     Effect.forever
   )
-  const torrent = yield* Effect.raceAllFirst([transfer, search(node, request, peers, session), reports]).pipe(
-    Effect.timeoutOrElse({
-      duration: request.timeout,
-      orElse: () => {
-        const waitedMs = node.now() - startedAt
-        return Effect.fail(swarmError(atDeadline(infohash, waitedMs, peers, session.progress)))
-      }
-    })
-  )
-  yield* report(session.progress)
+  const deadline = Effect.suspend(() => {
+    const waitedMs = node.now() - startedAt
+    return Effect.fail(swarmError(atDeadline(infohash, waitedMs, peers, session.progress)))
+  }).pipe(Effect.delay(request.timeout))
+  const all = [transfer, search(node, request, peers, session), deadline]
+  const torrent = yield* Effect.raceAllFirst(onProgress === undefined ? all : [...all, reports])
+  yield* report
   return torrent
 })
 
@@ -137,8 +139,9 @@ const search = Effect.fnUntraced(function* (
   let answered = false
   let lastError: DhtError | undefined
 
-  yield* peers.offer(request.hints ?? [])
   while (true) {
+    // Hints again, too: the DHT may not know a peer that has left for a moment.
+    yield* peers.offer(request.hints ?? [])
     const found = yield* Effect.result(node.dht.findPeers(request.infohash))
     if (Result.isSuccess(found)) {
       answered = true

@@ -11,9 +11,9 @@ import type * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import type { Infohash } from "../../protocol/core/Infohash.ts"
 import type { PeerAddress } from "../../protocol/core/PeerAddress.ts"
-import { Bans } from "./Bans.ts"
+import { type Address, Bans } from "./Bans.ts"
 import { mayDial } from "./DialRule.ts"
-import { dial, HandshakeFailed } from "./HandshakeExchange.ts"
+import { HandshakeFailed } from "./HandshakeExchange.ts"
 import type { OpenPeer, PeerConnection } from "./PeerConnection.ts"
 import { DIALLED_MAX, INCOMING_PER_TORRENT_MAX } from "./SwarmOptions.ts"
 import type { SwarmNode } from "./SwarmNode.ts"
@@ -41,6 +41,7 @@ export class DownloadPeers {
   readonly #broken = new Set<string>()
   #live = 0
   #waiting = 0
+  #isOver = false
 
   constructor(
     node: SwarmNode,
@@ -89,12 +90,13 @@ export class DownloadPeers {
     return connection
   }
 
-  /** Bans a peer that was proven to lie, and ends its connections. */
-  ban(liar: PeerConnection): void {
-    this.bans.ban(liar.peer)
-    liar.fault("corrupt bytes")
+  /** Bans a peer that was proven to lie, and ends its connections. It may have left before. */
+  ban(liar: Address): void {
+    this.bans.ban(liar)
     for (const connection of this.connections) {
-      if (connection.peer.incoming && !this.bans.mayAccept(connection.peer.host)) connection.close()
+      const { host, incoming, port } = connection.peer
+      if (host === liar.host && port === liar.port) connection.fault("corrupt bytes")
+      else if (incoming && !this.bans.mayAccept(host)) connection.close()
     }
   }
 
@@ -120,7 +122,9 @@ export class DownloadPeers {
     }
   }
 
+  /** The download is over. */
   closeAll(): void {
+    this.#isOver = true
     for (const connection of this.connections) connection.close()
   }
 
@@ -139,20 +143,14 @@ export class DownloadPeers {
 
   /** One address, until it is given up. */
   #dialer(address: PeerAddress): Effect.Effect<void> {
-    const { hasDhtNode: dht, peerId, settings, address: own } = this.#node
-    const localAddress = own.host === "0.0.0.0" ? undefined : own.host
     const once = Effect.gen({ self: this }, function* () {
       if (!this.#isWelcome(address)) return
-      const peer = yield* dial({ address, localAddress, infohash: this.#infohash, peerId, dht }).pipe(
-        Effect.timeoutOrElse({
-          duration: settings.handshakeTimeout,
-          orElse: () => new HandshakeFailed({ peer: String(address), problem: "it does not answer" })
-        })
-      )
+      const peer = yield* this.#node.dial(address, this.#infohash)
       const connection = this.connect(peer)
       yield* Effect.callback<void>((resume) => connection.onClosed(() => resume(Effect.void)))
       if (connection.faulted) this.#broken.add(String(address))
-      if (this.#isWelcome(address)) return yield* new HandshakeFailed({ peer: String(address), problem: "it left" })
+      if (!this.#isOver && this.#isWelcome(address))
+        return yield* new HandshakeFailed({ peer: String(address), problem: "it left" })
     })
     const inTurn = Effect.suspend(() => {
       this.#waiting++

@@ -1,26 +1,22 @@
 /**
- * What happens in one download between its peers, the engine and the content: pieces are counted
- * when they are written, liars are found out and banned, pieces that liars had a hand in are fetched
- * from one peer at a time, slow peers give their work to others, and a slow disk slows the peers.
+ * What happens in one download between its peers and the content, whoever decides what to ask of whom:
+ * the info dictionary is collected where it is not known, pieces are counted when they are written,
+ * and a slow disk slows the peers.
  */
 import { createHash } from "node:crypto"
-import type { StorageFailed } from "../../protocol/swarm/Content.ts"
+import type * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
+import type * as Scope from "effect/Scope"
+import type { Content, StorageFailed } from "../../protocol/swarm/Content.ts"
 import type { Progress } from "../../protocol/swarm/Swarm.ts"
 import { lengthOfPiece, pieceCount, type Torrent } from "../../protocol/swarm/Torrent.ts"
-import { Blame } from "./Blame.ts"
-import type * as ChunkStore from "./ChunkStore.ts"
 import type { DownloadPeers } from "./DownloadPeers.ts"
-import type { Engine, EngineHandlers } from "./Engine.ts"
 import * as MetadataExchange from "./MetadataExchange.ts"
 import type { PeerConnection } from "./PeerConnection.ts"
 import { shapeOf } from "./Shape.ts"
 
 /** Verified bytes that may wait for the disk before the peers are told to wait, too. */
 export const WRITES_PENDING_MAX_BYTES = 16 * 1024 * 1024
-/** With another peer idle, one that owes blocks for so long gives them up. */
-const SNAIL_MS = 2000
-/** How long it then gets no work. */
-const SNAIL_REST_MS = 5000
 
 export interface Outcome {
   /** The info dictionary with the right hash has come. It may still not be one of a release. */
@@ -31,29 +27,37 @@ export interface Outcome {
   readonly onStorageFailed: (error: StorageFailed) => void
 }
 
-export class DownloadSession {
-  readonly #infohash: Uint8Array
-  readonly #outcome: Outcome
-  readonly #now: () => number
-  readonly #blame = new Blame<PeerConnection>()
-  /** Who may be asked for a contested piece; `undefined` until someone can. */
-  readonly #owners = new Map<number, PeerConnection | undefined>()
+/** For work on the content, which ends with the download. */
+export type Run = (effect: Effect.Effect<void>) => Fiber.Fiber<void>
+
+export interface Setting {
+  readonly infohash: Uint8Array
+  /** In ms. */
+  readonly now: () => number
+  readonly run: Run
+  /** At least 0, less than 1. */
+  readonly random: () => number
+  /** For how long a peer may owe blocks without sending one. */
+  readonly requestTimeoutMs: number
+  readonly outcome: Outcome
+}
+
+export abstract class DownloadSession {
+  protected readonly setting: Setting
   #peers: DownloadPeers | undefined
   #torrent: Torrent | undefined
-  #engine: Engine | undefined
+  #isFetching = false
   #complete = 0
-  #paused = false
-  receivedBytes = 0
+  #isPaused = false
+  #receivedBytes = 0
 
-  constructor(infohash: Uint8Array, now: () => number, outcome: Outcome) {
-    this.#infohash = infohash
-    this.#now = now
-    this.#outcome = outcome
+  constructor(setting: Setting) {
+    this.setting = setting
   }
 
   get progress(): Progress {
     return {
-      receivedBytes: this.receivedBytes,
+      receivedBytes: this.#receivedBytes,
       totalBytes: this.#torrent?.totalLength ?? 0,
       peers: this.#peers?.connections.size ?? 0
     }
@@ -61,7 +65,7 @@ export class DownloadSession {
 
   /** False while the content is opened and checked: it may turn out to be complete. */
   get needsPeers(): boolean {
-    return this.#torrent === undefined || this.#engine !== undefined
+    return this.#torrent === undefined || this.#isFetching
   }
 
   /** The peers whose connections come by {@link onConnection}. */
@@ -72,119 +76,85 @@ export class DownloadSession {
   /** The torrent is known, from the start or from a peer. */
   setTorrent(torrent: Torrent): void {
     this.#torrent = torrent
-    for (const connection of this.#connections) connection.fit(shapeOf(torrent))
-  }
-
-  /** The content has been checked: from now on pieces are fetched. */
-  setEngine(engine: Engine): void {
-    this.#engine = engine
-    for (const connection of this.#connections) engine.attach(connection)
+    for (const connection of this.connections) connection.fit(shapeOf(torrent))
   }
 
   onConnection(connection: PeerConnection): void {
     const { wire } = connection
     if (this.#torrent !== undefined) connection.fit(shapeOf(this.#torrent))
-    wire.isVisible = (index) => this.#mayAsk(connection, index)
-    wire.onBlock = ({ index, offset }) => this.#blame.onBlock(index, offset, connection)
     wire.on("interested", () => wire.unchoke())
-    wire.on("choke", () => this.#disown(connection))
-    wire.on("unchoke", () => {
-      for (const index of this.#owners.keys()) wire.refresh(index)
-    })
-    connection.onClosed(() => this.#disown(connection))
-    this.#engine?.attach(connection)
+    this.attach(connection)
     MetadataExchange.start(connection, {
       info: () => this.#torrent?.info,
       onInfo: (info) => this.#onInfo(connection, info)
     })
     connection.start()
-    if (this.#paused) connection.peer.socket.pause()
+    if (this.#isPaused) connection.peer.socket.pause()
   }
 
-  /** What the engine tells. */
-  readonly engineHandlers: EngineHandlers = {
-    onVerified: (index, bytes) => {
-      if (bytes === undefined) return this.#count(index)
-      for (const liar of this.#blame.onValid(index, bytes)) this.#peers?.ban(liar)
-      this.#owners.delete(index)
-    },
-    onInvalid: (index, bytes) => {
-      for (const liar of this.#blame.onInvalid(index, bytes)) this.#peers?.ban(liar)
-      if (!this.#blame.isContested(index)) return
-      this.#owners.set(index, undefined)
-      this.#refreshAll(index)
-    }
-  }
+  /** Checks what the content holds, and from then on fetches what it lacks. */
+  abstract fetch(torrent: Torrent, content: Content): Effect.Effect<void, never, Scope.Scope>
 
-  /** What the chunk store tells. */
-  readonly storeHandlers: ChunkStore.Handlers = {
-    onWritten: (index) => this.#count(index),
-    onFailed: (error) => this.#outcome.onStorageFailed(error),
-    onPending: (bytes) => {
-      if (bytes > WRITES_PENDING_MAX_BYTES) this.#setPaused(true)
-      else if (bytes < WRITES_PENDING_MAX_BYTES / 2) this.#setPaused(false)
-    }
-  }
+  /** Takes a connection on before anything is read from it. */
+  protected abstract attach(connection: PeerConnection): void
 
   /** To be called a few times a second. */
   tick(): void {
-    if (this.#paused) return
-    const now = this.#now()
-    for (const { wire } of this.#connections) {
-      if (wire.waitedMs(now) > SNAIL_MS && this.#connections.some((other) => other.wire.couldHelp(wire)))
-        wire.rest(now + SNAIL_REST_MS)
-      wire.tick(now)
-    }
+    if (this.#isPaused) return
+    const now = this.setting.now()
+    this.onTick(now)
     this.#peers?.makeRoom(now)
   }
 
+  protected abstract onTick(now: number): void
+
+  /** Reading goes on after a while in which nobody could send. */
+  protected onResumed(): void {}
+
   /** A copy, for connections end while they are visited. */
-  get #connections(): ReadonlyArray<PeerConnection> {
+  protected get connections(): ReadonlyArray<PeerConnection> {
     return [...(this.#peers?.connections ?? [])]
   }
 
-  #count(index: number): void {
+  protected ban(liar: { readonly host: string; readonly port: number }): void {
+    this.#peers?.ban(liar)
+  }
+
+  /** The content has been checked: {@link needsPeers} holds if anything is missing. */
+  protected checked(): void {
+    this.#isFetching = true
+  }
+
+  /** A piece is in the content for good. */
+  protected count(index: number): void {
     const torrent = this.#torrent
     if (torrent === undefined) return
-    this.receivedBytes += lengthOfPiece(torrent, index)
+    this.#receivedBytes += lengthOfPiece(torrent, index)
     this.#complete++
-    this.#outcome.onProgress()
-    if (this.#complete === pieceCount(torrent)) this.#outcome.onComplete()
+    this.setting.outcome.onProgress()
+    if (this.#complete === pieceCount(torrent)) this.setting.outcome.onComplete()
+  }
+
+  /** So many bytes wait for the disk. */
+  protected onPending(bytes: number): void {
+    if (bytes > WRITES_PENDING_MAX_BYTES) this.#setPaused(true)
+    else if (bytes < WRITES_PENDING_MAX_BYTES / 2) this.#setPaused(false)
   }
 
   #onInfo(connection: PeerConnection, info: Uint8Array): void {
     if (this.#torrent !== undefined) return
     const digest = createHash("sha1").update(info).digest()
-    if (digest.equals(this.#infohash)) this.#outcome.onInfo(info)
-    else this.#peers?.ban(connection)
+    if (digest.equals(this.setting.infohash)) this.setting.outcome.onInfo(info)
+    else this.ban(connection.peer)
   }
 
-  #mayAsk(connection: PeerConnection, index: number): boolean {
-    if (!this.#owners.has(index)) return true
-    const owner = this.#owners.get(index)
-    if (owner !== undefined || connection.closed || connection.wire.peerChoking) return owner === connection
-    this.#owners.set(index, connection)
-    return true
-  }
-
-  #disown(connection: PeerConnection): void {
-    for (const [index, owner] of this.#owners) {
-      if (owner !== connection) continue
-      this.#owners.set(index, undefined)
-      this.#refreshAll(index)
-    }
-  }
-
-  #refreshAll(index: number): void {
-    for (const { wire } of this.#connections) wire.refresh(index)
-  }
-
-  #setPaused(paused: boolean): void {
-    if (paused === this.#paused) return
-    this.#paused = paused
-    for (const { peer } of this.#connections) {
-      if (paused) peer.socket.pause()
+  #setPaused(isPaused: boolean): void {
+    if (isPaused === this.#isPaused) return
+    this.#isPaused = isPaused
+    for (const { peer } of this.connections) {
+      if (isPaused) peer.socket.pause()
       else peer.socket.resume()
     }
+    if (!isPaused) this.onResumed()
   }
 }

@@ -1,6 +1,6 @@
 /**
  * Messages of the extension protocol (BEP 10) and of the metadata exchange (BEP 9): the handshake
- * that names extensions, and request, data and reject for 16 KiB pieces of the info dictionary.
+ * that names and numbers extensions, and request, data and reject for 16 KiB pieces of the info dictionary.
  *
  * torrent-stream's own exchange leaves out `total_size`, without which other clients cannot take
  * our metadata, and allocates by a stranger's length prefix; its half is never used.
@@ -11,18 +11,31 @@ import * as Bencode from "../../protocol/core/Bencode.ts"
 
 /** Extension id 0 is the handshake (BEP 10). */
 export const HANDSHAKE_ID = 0
-/** The id under which peers send us metadata messages. */
-export const UT_METADATA_ID = 1
+/** The name of the metadata exchange in the handshake (BEP 9). */
+export const UT_METADATA = "ut_metadata"
+/** A handshake with the fifty extensions of the most talkative client has about 1 KiB; longer ones are not read. */
+export const HANDSHAKE_MAX_BYTES = 4 * 1024
+/** Extensions of one handshake that are remembered, and how long their names may be. */
+export const NAMES_MAX = 64
+export const NAME_MAX_BYTES = 64
+/** Client and version (`v`), cut off. */
+export const VERSION_MAX_CHARS = 64
 /** BEP 9: metadata goes in pieces of 16 KiB. */
 export const METADATA_PIECE_BYTES = 16 * 1024
 /** The dictionary before the bytes of a metadata message: three short keys with integers. */
 const METADATA_HEADER_MAX_BYTES = 256
 
 export interface ExtensionHandshake {
-  /** The id under which the peer takes metadata messages; `undefined` when it takes none. */
-  readonly utMetadata: number | undefined
+  /** The id under which the peer takes messages of each extension; 0 where it has switched one off. */
+  readonly ids: ReadonlyMap<string, number>
   /** Bytes of the info dictionary as the peer says; `undefined` when it says nothing usable. */
   readonly metadataSize: number | undefined
+  /** Requests that the peer queues (`reqq`), at least 1. */
+  readonly requestQueue: number | undefined
+  /** TCP port on which the peer listens. */
+  readonly port: number | undefined
+  /** The client, as it calls itself: at most 64 printable characters. */
+  readonly version: string | undefined
 }
 
 export type MetadataMessage =
@@ -37,28 +50,51 @@ const isDictionary = (value: Bencode.Value | undefined): value is Bencode.Dictio
 const decodeDictionary = (bytes: Uint8Array): Option.Option<Bencode.Dictionary> =>
   Option.filter(Result.getSuccess(Bencode.decode(bytes, { canonicalKeys: false, maxDepth: 8 })), isDictionary)
 
-/** `metadataSize` where the info dictionary is at hand. `reqq` is how many requests we queue. */
+/** `names` get the ids 1, 2 and so on. `metadataSize` where the info dictionary is at hand. `reqq` is how many requests we queue. */
 export const encodeHandshake = (options: {
-  readonly metadataSize: number | undefined
+  readonly names: ReadonlyArray<string>
+  readonly metadataSize?: number | undefined
+  readonly port?: number | undefined
   readonly reqq: number
+  readonly version?: string | undefined
 }): Uint8Array =>
   Bencode.encode({
-    m: { ut_metadata: UT_METADATA_ID },
+    m: Object.fromEntries(options.names.map((name, i) => [name, i + 1])),
     ...(options.metadataSize === undefined ? {} : { metadata_size: options.metadataSize }),
-    reqq: options.reqq
+    ...(options.port === undefined ? {} : { p: options.port }),
+    reqq: options.reqq,
+    ...(options.version === undefined ? {} : { v: Bencode.utf8(options.version) })
   })
 
-/** `None` when the payload is not a bencoded dictionary; keys of a wrong type count as absent. */
+const idsOf = (m: Bencode.Value | undefined): ReadonlyMap<string, number> => {
+  const ids = new Map<string, number>()
+  if (!isDictionary(m)) return ids
+  for (const [name, id] of Object.entries(m)) {
+    if (ids.size >= NAMES_MAX) break
+    if (name.length <= NAME_MAX_BYTES && isNatural(id) && id <= 255) ids.set(name, id)
+  }
+  return ids
+}
+
+const within = (value: Bencode.Value | undefined, most: number): number | undefined =>
+  isNatural(value) && value > 0 && value <= most ? value : undefined
+
+const versionOf = (value: Bencode.Value | undefined): string | undefined =>
+  value instanceof Uint8Array
+    ? new TextDecoder().decode(value.subarray(0, VERSION_MAX_CHARS)).replace(/[^\x20-\x7e]/gu, "?")
+    : undefined
+
+/** `None` when the payload is too long or no bencoded dictionary; keys of a wrong type count as absent. */
 export const decodeHandshake = (payload: Uint8Array): Option.Option<ExtensionHandshake> =>
-  Option.map(decodeDictionary(payload), (dictionary) => {
-    const { m, metadata_size: size } = dictionary
-    const id = isDictionary(m) ? m["ut_metadata"] : undefined
-    return {
-      // Id 0 switches an extension off (BEP 10).
-      utMetadata: isNatural(id) && id > 0 && id <= 255 ? id : undefined,
-      metadataSize: isNatural(size) && size > 0 ? size : undefined
-    }
-  })
+  payload.length > HANDSHAKE_MAX_BYTES
+    ? Option.none()
+    : Option.map(decodeDictionary(payload), ({ m, metadata_size: size, p: port, reqq, v: version }) => ({
+        ids: idsOf(m),
+        metadataSize: within(size, Number.MAX_SAFE_INTEGER),
+        requestQueue: within(reqq, Number.MAX_SAFE_INTEGER),
+        port: within(port, 65_535),
+        version: versionOf(version)
+      }))
 
 export const encodeRequest = (piece: number): Uint8Array => Bencode.encode({ msg_type: 0, piece })
 

@@ -1,7 +1,7 @@
 /**
  * The first 68 bytes on a peer connection (BEP 3): the protocol's name, eight reserved bytes whose
- * bit 20 from the right announces the extension protocol (BEP 10) and whose last bit a DHT node (BEP 5), the infohash
- * and the peer's id.
+ * bit 20 from the right announces the extension protocol (BEP 10), whose third last bit the fast extension (BEP 6) and
+ * whose last bit a DHT node (BEP 5), the infohash and the peer's id.
  */
 import * as Option from "effect/Option"
 import * as Infohash from "../../protocol/core/Infohash.ts"
@@ -22,6 +22,10 @@ const EXTENDED_MASK = 0x10
 const DHT_AT = PROTOCOL.length + 7
 const DHT_MASK = 0x01
 
+/** BEP 6: the last reserved byte, mask 0x04. */
+const FAST_AT = DHT_AT
+const FAST_MASK = 0x04
+
 export interface Handshake {
   readonly infohash: Infohash.Infohash
   /** 20 bytes. */
@@ -30,14 +34,27 @@ export interface Handshake {
   readonly extended: boolean
   /** Whether the peer has a DHT node (BEP 5). */
   readonly dht: boolean
+  /** Whether the peer speaks the fast extension (BEP 6). */
+  readonly fast: boolean
 }
 
-/** 68 bytes that announce the extension protocol, a DHT node where there is one, and nothing else. */
-export const encode = (infohash: Infohash.Infohash, peerId: Uint8Array, dht = false): Uint8Array => {
+export interface Announced {
+  /** A DHT node (BEP 5). */
+  readonly dht?: boolean
+  /** The fast extension (BEP 6). */
+  readonly fast?: boolean
+}
+
+/** 68 bytes that announce the extension protocol, and what else is named. */
+export const encode = (
+  infohash: Infohash.Infohash,
+  peerId: Uint8Array,
+  { dht = false, fast = false }: Announced = {}
+): Uint8Array => {
   const bytes = new Uint8Array(HANDSHAKE_BYTES)
   bytes.set(PROTOCOL)
   bytes[EXTENDED_AT] = EXTENDED_MASK
-  if (dht) bytes[DHT_AT] = DHT_MASK
+  bytes[DHT_AT] = (dht ? DHT_MASK : 0) | (fast ? FAST_MASK : 0)
   bytes.set(infohash, INFOHASH_AT)
   bytes.set(peerId, PEER_ID_AT)
   return bytes
@@ -59,6 +76,7 @@ export const decode = (bytes: Uint8Array): Option.Option<Handshake> =>
           infohash,
           peerId: Uint8Array.prototype.slice.call(bytes, PEER_ID_AT),
           extended: (bytes[EXTENDED_AT]! & EXTENDED_MASK) !== 0,
-          dht: (bytes[DHT_AT]! & DHT_MASK) !== 0
+          dht: (bytes[DHT_AT]! & DHT_MASK) !== 0,
+          fast: (bytes[FAST_AT]! & FAST_MASK) !== 0
         })
       )

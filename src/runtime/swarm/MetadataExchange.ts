@@ -7,7 +7,8 @@ import * as Option from "effect/Option"
 import { INFO_MAX_BYTES } from "../../protocol/swarm/Torrent.ts"
 import * as ExtensionMessage from "./ExtensionMessage.ts"
 import type { PeerConnection } from "./PeerConnection.ts"
-import { OUTBOX_MAX_BYTES, REQUEST_QUEUE } from "./UploadQueue.ts"
+import type { Channel } from "./PeerExtensions.ts"
+import { OUTBOX_MAX_BYTES } from "./UploadQueue.ts"
 
 export interface Handlers {
   /** The info dictionary, once it is known. */
@@ -19,7 +20,7 @@ export interface Handlers {
 class MetadataExchange {
   readonly #connection: PeerConnection
   readonly #handlers: Handlers
-  #peerId: number | undefined
+  #channel: Channel | undefined
   #collected: Uint8Array | undefined
   #count = 0
 
@@ -28,25 +29,22 @@ class MetadataExchange {
     this.#handlers = handlers
   }
 
-  onExtended(id: number, payload: Uint8Array): void {
-    if (id === ExtensionMessage.HANDSHAKE_ID) this.#onHandshake(payload)
-    if (id === ExtensionMessage.UT_METADATA_ID) this.#onMetadata(payload)
+  join(): void {
+    const { extensions } = this.#connection
+    this.#channel = extensions.register({
+      name: ExtensionMessage.UT_METADATA,
+      onMessage: (payload) => this.#onMetadata(payload),
+      onHandshake: ({ metadataSize }) => this.#onHandshake(metadataSize)
+    })
+    extensions.announceMetadata(() => this.#handlers.info()?.length)
   }
 
-  #send(payload: Uint8Array): void {
-    if (this.#peerId !== undefined) this.#connection.wire.extended(this.#peerId, payload)
-  }
-
-  #onHandshake(payload: Uint8Array): void {
-    const handshake = Option.getOrUndefined(ExtensionMessage.decodeHandshake(payload))
-    if (handshake === undefined) return
-    this.#peerId = handshake.utMetadata ?? this.#peerId
-    const size = handshake.metadataSize
+  #onHandshake(size: number | undefined): void {
     if (this.#handlers.info() !== undefined || this.#collected !== undefined) return
-    if (this.#peerId === undefined || size === undefined || size > INFO_MAX_BYTES) return
+    if (this.#channel?.isTaken() !== true || size === undefined || size > INFO_MAX_BYTES) return
     this.#collected = new Uint8Array(size)
     const count = Math.ceil(size / ExtensionMessage.METADATA_PIECE_BYTES)
-    for (let piece = 0; piece < count; piece++) this.#send(ExtensionMessage.encodeRequest(piece))
+    for (let piece = 0; piece < count; piece++) this.#channel?.send(ExtensionMessage.encodeRequest(piece))
   }
 
   #onMetadata(payload: Uint8Array): void {
@@ -59,7 +57,9 @@ class MetadataExchange {
     // A peer that asks without reading waits, as with blocks; BEP 9 lets a request go unanswered.
     if (this.#connection.peer.socket.writableLength > OUTBOX_MAX_BYTES) return
     const info = this.#handlers.info()
-    this.#send(info === undefined ? ExtensionMessage.encodeReject(piece) : ExtensionMessage.encodeData(info, piece))
+    this.#channel?.send(
+      info === undefined ? ExtensionMessage.encodeReject(piece) : ExtensionMessage.encodeData(info, piece)
+    )
   }
 
   /** Pieces come in the order in which they were asked for (TCP); one out of turn is ignored. */
@@ -76,14 +76,7 @@ class MetadataExchange {
   }
 }
 
-/** Answers extension messages on a connection, and asks for the info dictionary while it is unknown. */
+/** Takes part in the exchange on a connection that has not started, and asks for the info dictionary while it is unknown. */
 export const start = (connection: PeerConnection, handlers: Handlers): void => {
-  if (!connection.peer.extended) return
-  const exchange = new MetadataExchange(connection, handlers)
-  connection.onExtended = (id, payload) => exchange.onExtended(id, payload)
-  const payload = ExtensionMessage.encodeHandshake({
-    metadataSize: handlers.info()?.length,
-    reqq: REQUEST_QUEUE
-  })
-  connection.wire.extended(ExtensionMessage.HANDSHAKE_ID, payload)
+  new MetadataExchange(connection, handlers).join()
 }

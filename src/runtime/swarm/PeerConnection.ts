@@ -4,13 +4,24 @@
  * ends. Who dialled whom makes no difference, except for how the peer can be told apart again.
  */
 import type { Socket } from "node:net"
+import { type StreamCipher } from "./Encryption.ts"
+import { PeerExtensions } from "./PeerExtensions.ts"
 import { type Message, PeerWireGuard, type Shape } from "./PeerWireGuard.ts"
 import { PeerWire } from "./PeerWire.ts"
+import { REQUEST_QUEUE } from "./UploadQueue.ts"
 
-/** A connection whose handshakes are exchanged. The socket is paused; `rest` is what came behind the handshake. */
+/** Client and version in the extension handshake (BEP 10): of the wire, and the same for everyone who has it. */
+const VERSION = "LibreSeed 1.0"
+
+/**
+ * A connection whose handshakes are exchanged. The socket is paused; `rest` is what came behind the handshake,
+ * decrypted.
+ */
 export interface OpenPeer {
   readonly socket: Socket
   readonly rest: Uint8Array
+  /** What the stream is encrypted with, where it is. Whoever writes to the socket or reads from it must go through it. */
+  readonly cipher: StreamCipher | undefined
   readonly host: string
   readonly port: number
   /** Whether the peer dialled us: then its port says nothing about where it listens. */
@@ -19,14 +30,25 @@ export interface OpenPeer {
   readonly extended: boolean
   /** Whether the peer has a DHT node (BEP 5). */
   readonly dht: boolean
+  /** Whether the peer speaks the fast extension (BEP 6), as we do. */
+  readonly fast: boolean
+}
+
+export interface ConnectionOptions {
+  /** In ms. */
+  readonly now: () => number
+  /** Told why, when the connection ends by the peer's fault. */
+  readonly onProblem: (problem: string) => void
+  /** TCP port on which we listen, for the peer to know. */
+  readonly port?: number | undefined
 }
 
 export class PeerConnection {
   readonly peer: OpenPeer
   readonly wire: PeerWire
+  /** Extensions (BEP 10); they register before {@link start}. */
+  readonly extensions: PeerExtensions
   readonly name: string
-  /** Messages of the extension protocol (BEP 10). */
-  onExtended: (id: number, payload: Uint8Array) => void = () => {}
   /** The peer's DHT node listens on this UDP port (BEP 5). */
   onPort: (port: number) => void = () => {}
   /** The peer has begun to speak of pieces: by now it has our bitfield, which must be first. Runs once. */
@@ -36,26 +58,33 @@ export class PeerConnection {
   /** Whether the connection ended by the peer's fault. */
   faulted = false
   #closed = false
+  #corked = false
   #settled = false
-  readonly #guard = new PeerWireGuard()
+  readonly #guard: PeerWireGuard
   readonly #now: () => number
   readonly #onProblem: (problem: string) => void
   readonly #onClosed: Array<() => void> = []
 
-  /** `onProblem` is told why, when the connection ends by the peer's fault. `now` in ms. */
-  constructor(peer: OpenPeer, options: { readonly now: () => number; readonly onProblem: (problem: string) => void }) {
+  constructor(peer: OpenPeer, options: ConnectionOptions) {
     this.peer = peer
     this.name = `${peer.host}:${peer.port}`
     this.#now = options.now
     this.#onProblem = options.onProblem
     this.lastActiveAt = options.now()
     const { socket } = peer
-    this.wire = new PeerWire(this.name, {
-      send: (...parts) => this.#send(parts),
+    this.#guard = new PeerWireGuard({ fast: peer.fast })
+    const outlet = {
+      send: (...parts: ReadonlyArray<Uint8Array>) => this.#send(parts),
       pendingBytes: () => socket.writableLength,
       close: () => this.close(),
-      fault: (problem) => this.fault(problem),
+      fault: (problem: string) => this.fault(problem),
       now: options.now
+    }
+    this.wire = new PeerWire(this.name, outlet, { fast: peer.fast })
+    this.extensions = new PeerExtensions(this.wire, peer.extended, {
+      port: options.port,
+      reqq: REQUEST_QUEUE,
+      version: VERSION
     })
     socket.once("close", () => this.close())
     socket.once("end", () => this.close())
@@ -66,12 +95,14 @@ export class PeerConnection {
     return this.#closed
   }
 
-  /** Begins to read. Listeners on the wire must stand before. */
+  /** Sends the handshake of the extensions, and begins to read. Listeners on the wire must stand before. */
   start(): void {
-    const { rest, socket } = this.peer
+    const { cipher, rest, socket } = this.peer
     if (socket.destroyed) return this.close()
+    this.wire.open()
+    this.extensions.start()
     if (rest.length > 0) this.#read(rest)
-    socket.on("data", (chunk: Buffer) => this.#read(chunk))
+    socket.on("data", (chunk: Buffer) => this.#read(cipher === undefined ? chunk : cipher.incoming.apply(chunk)))
     if (!this.#closed) socket.resume()
   }
 
@@ -79,6 +110,7 @@ export class PeerConnection {
   fit(shape: Shape): void {
     const problem = this.#guard.fit(shape)
     if (problem !== undefined) this.fault(problem)
+    else this.wire.fit(shape.pieceCount)
   }
 
   /** Runs once, when the connection has ended, whoever ended it. */
@@ -107,12 +139,24 @@ export class PeerConnection {
   }
 
   #send(parts: ReadonlyArray<Uint8Array>): void {
-    const { socket } = this.peer
+    const { cipher, socket } = this.peer
     if (this.#closed || !socket.writable) return
     this.lastActiveAt = this.#now()
+    this.#cork(socket)
+    // Encrypted is a copy: blocks belong to whoever read them.
+    if (cipher !== undefined) socket.write(cipher.outgoing.apply(Buffer.concat(parts)))
+    else for (const part of parts) socket.write(part)
+  }
+
+  /** What is sent in one turn leaves in one write. */
+  #cork(socket: Socket): void {
+    if (this.#corked) return
+    this.#corked = true
     socket.cork()
-    for (const part of parts) socket.write(part)
-    process.nextTick(() => socket.uncork())
+    process.nextTick(() => {
+      this.#corked = false
+      socket.uncork()
+    })
   }
 
   #read(chunk: Uint8Array): void {
@@ -130,7 +174,7 @@ export class PeerConnection {
       this.#settled = true
       this.onSettled()
     }
-    if (message._tag === "Extended") this.onExtended(message.id, message.payload)
+    if (message._tag === "Extended") this.extensions.receive(message.id, message.payload)
     else if (message._tag === "Port") this.onPort(message.port)
     else this.wire.receive(message)
   }

@@ -1,15 +1,18 @@
 /**
- * One peer connection as BitTorrent sees it (BEP 3): who chokes whom, who has what, which blocks are
+ * One peer connection as BitTorrent sees it (BEP 3, 6): who chokes whom, who has what, which blocks are
  * on order either way. It has the shape that torrent-stream's engine expects of `peer-wire-protocol`,
  * which it replaces: that one buffers by a stranger's length prefix and keeps five requests in
  * flight whatever the round trip. Messages come in judged by `PeerWireGuard`; bytes leave by `send`.
  */
-import { EventEmitter } from "node:events"
 import { BLOCK_BYTES, type Message } from "./PeerWireGuard.ts"
+import { type BlockCallback, type Order, PeerOrders } from "./PeerOrders.ts"
 import type { Block, Outlet } from "./PeerOutlet.ts"
+import { fullBitfield, PieceSet, piecesOf } from "./PieceSet.ts"
 import { RateMeter } from "./RateMeter.ts"
-import { UploadQueue } from "./UploadQueue.ts"
+import { ServingWire } from "./ServingWire.ts"
 import { head, Id } from "./WireFrame.ts"
+
+export type { BlockCallback } from "./PeerOrders.ts"
 
 /** What torrent-stream takes for a full pipeline (`MAX_REQUESTS` in its index.js). */
 const ENGINE_MAX_REQUESTS = 5
@@ -17,30 +20,27 @@ const ENGINE_MAX_REQUESTS = 5
 export const PIPELINE_MIN = 8
 /** Most blocks on order from one peer: 2 MiB, 40 MB/s at a round trip of 50 ms. Within the 250 that clients queue. */
 export const PIPELINE_MAX = 128
-/** Blocks that nobody asked for before the peer is closed; a few come late, after a cancel. */
+/** Answers that nobody asked for before the peer is closed; a few come late, after a cancel. */
 export const UNREQUESTED_MAX = 256
+/** How long the engine is not shown a piece that the peer refused although it does not choke, in ms. */
+export const REFUSED_REST_MS = 10_000
 
-export type BlockCallback = (error: Error | null, block?: Buffer) => void
-
-interface Order extends Block {
-  readonly callback: BlockCallback
-  readonly at: number
-}
-
-/** Offsets stay under 2^20, the longest piece. */
-const keyOf = (index: number, offset: number): number => index * 2 ** 20 + offset
-
-export class PeerWire extends EventEmitter {
-  amChoking = true
+/** Events: `choke`, `unchoke`, `interested`, `uninterested`; `have` (index), `bitfield` (bytes; also once it is known
+ * what `haveAll` means), `haveAll`, `haveNone`, `suggest` and `allowedFast` (index), `reject` (index, offset, length;
+ * of a block that was on order); `request` (index, offset, length, respond); `queue` (requests); `download` and `upload` (bytes), `close`. */
+export class PeerWire extends ServingWire {
   amInterested = false
   peerChoking = true
   peerInterested = false
   /** What the engine may ask this peer for: what it has, less what {@link isVisible} hides. */
   readonly peerPieces: Array<boolean> = []
+  /** Pieces that the peer gives although it chokes (BEP 6). */
+  readonly peerAllowedFast = new Set<number>()
   /** Metadata is exchanged outside the engine, which must not try on its own. */
   readonly peerExtensions = { extended: false }
   readonly peerAddress: string
-  uploaded = 0
+  /** Requests that the peer queues (`reqq` of BEP 10), where it says so. */
+  peerQueue = Infinity
   downloaded = 0
   /** The engine compares with its own maximum, counts, and never looks inside. */
   readonly requests: { readonly length: number }
@@ -51,29 +51,20 @@ export class PeerWire extends EventEmitter {
   /** Time of the last block that came, or of the connection's start, in ms. */
   lastBlockAt: number
 
-  readonly #outlet: Outlet
-  readonly #has: Array<boolean> = []
-  readonly #orders = new Map<number, Order>()
-  readonly #uploads: UploadQueue
+  readonly #theirs = new PieceSet()
+  readonly #refused = new Map<number, number>()
+  readonly #orders = new PeerOrders()
   readonly #down: RateMeter
-  readonly #up: RateMeter
   #unrequested = 0
   #closed = false
   #timeoutMs = Infinity
   #restUntil = 0
 
-  constructor(peerAddress: string, outlet: Outlet) {
-    super()
+  constructor(peerAddress: string, outlet: Outlet, { fast = false }: { readonly fast?: boolean } = {}) {
+    super(outlet, fast)
     this.peerAddress = peerAddress
-    this.#outlet = outlet
     this.#down = new RateMeter(outlet.now)
-    this.#up = new RateMeter(outlet.now)
     this.lastBlockAt = outlet.now()
-    this.#uploads = new UploadQueue(
-      outlet,
-      ({ index, offset, length }, respond) => void this.emit("request", index, offset, length, respond),
-      (block, bytes) => this.#sendBlock(block, bytes)
-    )
     const length = () => this.#lengthForEngine
     this.requests = {
       get length() {
@@ -90,7 +81,7 @@ export class PeerWire extends EventEmitter {
   /** Whether this peer could send some of the blocks that `other` owes. */
   couldHelp(other: PeerWire): boolean {
     if (this.#orders.size > 0 || this.resting || this.peerChoking || this.downloaded === 0) return false
-    return [...other.#orders.values()].some(({ index }) => this.peerPieces[index] === true)
+    return other.#orders.all.some(({ index }) => this.peerPieces[index] === true)
   }
 
   get resting(): boolean {
@@ -99,7 +90,8 @@ export class PeerWire extends EventEmitter {
 
   /** The pipeline holds what the peer sends in about a second, so that a long round trip does not starve it. */
   get #lengthForEngine(): number {
-    const depth = Math.min(PIPELINE_MAX, PIPELINE_MIN + Math.floor(this.#down.perSecond() / BLOCK_BYTES))
+    const wanted = PIPELINE_MIN + Math.floor(this.#down.perSecond() / BLOCK_BYTES)
+    const depth = Math.min(PIPELINE_MAX, this.peerQueue, wanted)
     return this.resting || this.#orders.size >= depth
       ? ENGINE_MAX_REQUESTS
       : Math.min(this.#orders.size, ENGINE_MAX_REQUESTS - 1)
@@ -109,75 +101,61 @@ export class PeerWire extends EventEmitter {
     return this.#down.perSecond()
   }
 
-  uploadSpeed(): number {
-    return this.#up.perSecond()
+  /** Whether the peer has said that it has the piece. */
+  has(index: number): boolean {
+    return this.#theirs.has(index)
   }
 
-  has(index: number): boolean {
-    return this.#has[index] === true
+  /** Tells how many requests the peer queues (`reqq` of BEP 10). */
+  setPeerQueue(requests: number): void {
+    this.peerQueue = requests
+    this.emit("queue", requests)
+  }
+
+  /** Tells how many pieces the torrent has, once that is known. */
+  fit(pieceCount: number): void {
+    if (this.pieceCount !== undefined) return
+    this.pieceCount = pieceCount
+    if (this.#theirs.isAll) this.#learnAll(pieceCount)
   }
 
   // What we say.
 
-  choke(): void {
-    if (this.amChoking) return
-    this.amChoking = true
-    this.#uploads.clear()
-    this.#outlet.send(head(Id.choke, []))
-  }
-
-  unchoke(): void {
-    if (!this.amChoking) return
-    this.amChoking = false
-    this.#outlet.send(head(Id.unchoke, []))
-  }
-
   interested(): void {
     if (this.amInterested) return
     this.amInterested = true
-    this.#outlet.send(head(Id.interested, []))
+    this.outlet.send(head(Id.interested, []))
   }
 
   uninterested(): void {
     if (!this.amInterested) return
     this.amInterested = false
-    this.#outlet.send(head(Id.uninterested, []))
+    this.outlet.send(head(Id.uninterested, []))
   }
 
-  have(index: number): void {
-    this.#outlet.send(head(Id.have, [index]))
-  }
-
-  /** An empty bitfield is left out, as BEP 3 allows: by then it may be too late to send one first. */
-  bitfield(field: { readonly buffer: Uint8Array }): void {
-    if (field.buffer.every((byte) => byte === 0)) return
-    this.#outlet.send(head(Id.bitfield, [], field.buffer.length), field.buffer)
-  }
-
-  /** Where our DHT node listens (BEP 5). */
-  port(port: number): void {
-    this.#outlet.send(head(Id.port, [], 2), Uint8Array.of(port >> 8, port & 0xff))
-  }
-
-  extended(id: number, payload: Uint8Array): void {
-    this.#outlet.send(head(Id.extended, [], 1 + payload.length), Uint8Array.of(id), payload)
-  }
-
-  /** Orders a block. The callback runs once: with the block, or when the peer chokes, stalls or leaves. */
+  /** Orders a block. The callback runs once: with the block, or when the peer refuses, chokes, stalls or leaves. */
   request(index: number, offset: number, length: number, callback: BlockCallback): void {
-    if (this.#closed || this.peerChoking) {
+    if (this.#closed || (this.peerChoking && !this.peerAllowedFast.has(index))) {
       process.nextTick(callback, new Error("the peer does not serve"))
       return
     }
-    this.#orders.set(keyOf(index, offset), { index, offset, length, callback, at: this.#outlet.now() })
-    this.#outlet.send(head(Id.request, [index, offset, length]))
+    this.#orders.add({ index, offset, length, callback, at: this.outlet.now() })
+    this.outlet.send(head(Id.request, [index, offset, length]))
+  }
+
+  /** Takes an order back. It may still be served; its callback runs now. */
+  cancel(index: number, offset: number, length: number): void {
+    const order = this.#orders.take({ index, offset, length })
+    if (order === undefined) return
+    this.#unrequested--
+    this.outlet.send(head(Id.cancel, [index, offset, length]))
+    order.callback(new Error("cancelled"))
   }
 
   /** Takes back every order, so that the engine gives them to others, and takes none until `until` (ms). */
   rest(until: number): void {
     this.#restUntil = until
-    for (const { index, offset, length } of this.#orders.values())
-      this.#outlet.send(head(Id.cancel, [index, offset, length]))
+    for (const { index, offset, length } of this.#orders.all) this.outlet.send(head(Id.cancel, [index, offset, length]))
     this.#dropOrders("taken back")
   }
 
@@ -193,27 +171,27 @@ export class PeerWire extends EventEmitter {
       // The engine looks for work when a peer unchokes.
       if (!this.peerChoking) this.emit("unchoke")
     }
+    for (const [index, until] of this.#refused) {
+      if (now < until) continue
+      this.#refused.delete(index)
+      this.refresh(index)
+    }
     if (this.waitedMs(now) > this.#timeoutMs) this.emit("timeout")
   }
 
   /** For how long blocks are owed and none has come, in ms; 0 when none is owed. */
   waitedMs(now: number): number {
-    const oldest = this.#orders.values().next().value
+    const { oldest } = this.#orders
     return oldest === undefined ? 0 : now - Math.max(oldest.at, this.lastBlockAt)
   }
 
   destroy(): void {
     if (this.#closed) return
     this.#closed = true
-    this.#outlet.close()
-    this.#uploads.clear()
+    this.outlet.close()
+    this.uploads.clear()
     this.emit("close")
     this.#dropOrders("the connection is closed")
-  }
-
-  /** Bytes have left: more requests can be served. */
-  drained(): void {
-    this.#uploads.serve()
   }
 
   // What the peer says.
@@ -222,10 +200,7 @@ export class PeerWire extends EventEmitter {
     if (this.#closed) return
     switch (message._tag) {
       case "Choke":
-        if (this.peerChoking) return
-        this.peerChoking = true
-        this.emit("choke")
-        return this.#dropOrders("the peer chokes")
+        return this.#onChoke()
       case "Unchoke":
         if (!this.peerChoking) return
         this.peerChoking = false
@@ -241,14 +216,25 @@ export class PeerWire extends EventEmitter {
         this.#learn(message.index)
         return void this.emit("have", message.index)
       case "Bitfield":
-        for (let i = 0; i < message.bytes.length * 8; i++) {
-          if ((message.bytes[i >> 3]! & (0x80 >> (i & 7))) !== 0) this.#learn(i)
-        }
-        return void this.emit("bitfield")
+        for (const index of piecesOf(message.bytes)) this.#learn(index)
+        return void this.emit("bitfield", message.bytes)
+      case "HaveAll":
+        this.#theirs.addAll()
+        this.emit("haveAll")
+        return this.pieceCount === undefined ? undefined : this.#learnAll(this.pieceCount)
+      case "HaveNone":
+        return void this.emit("haveNone")
+      case "Suggest":
+        return void this.emit("suggest", message.index)
+      case "AllowedFast":
+        this.peerAllowedFast.add(message.index)
+        return void this.emit("allowedFast", message.index)
+      case "Reject":
+        return this.#onReject(message)
       case "Request":
-        return this.amChoking ? undefined : this.#uploads.push(message)
+        return this.uploads.push(message)
       case "Cancel":
-        return this.#uploads.cancel(message)
+        return this.uploads.cancel(message)
       case "Piece":
         return this.#onPiece(message.index, message.offset, message.block)
       case "Port":
@@ -259,34 +245,59 @@ export class PeerWire extends EventEmitter {
 
   /** Shows or hides a piece again after {@link isVisible} has changed its mind. */
   refresh(index: number): void {
-    const visible = this.has(index) && this.isVisible(index)
+    const visible = this.has(index) && this.#isShown(index)
     if (visible === (this.peerPieces[index] === true)) return
     this.peerPieces[index] = visible
     if (visible) this.emit("have", index)
   }
 
-  #learn(index: number): void {
-    this.#has[index] = true
-    this.peerPieces[index] = this.isVisible(index)
+  #isShown(index: number): boolean {
+    return !this.#refused.has(index) && this.isVisible(index)
   }
 
-  #sendBlock({ index, offset }: Block, bytes: Uint8Array): void {
-    if (this.#closed || this.amChoking) return
-    this.uploaded += bytes.length
-    this.#up.add(bytes.length)
-    this.#outlet.send(head(Id.piece, [index, offset], bytes.length), bytes)
-    this.emit("upload", bytes.length)
+  #learn(index: number): void {
+    this.#theirs.add(index)
+    this.peerPieces[index] = this.#isShown(index)
+  }
+
+  #learnAll(count: number): void {
+    for (let index = 0; index < count; index++) this.#learn(index)
+    this.emit("bitfield", fullBitfield(count))
+  }
+
+  #onChoke(): void {
+    if (this.peerChoking) return
+    this.peerChoking = true
+    this.emit("choke")
+    // BEP 6: a choke refuses nothing by itself; a refusal follows for each.
+    if (!this.isFast) this.#dropOrders("the peer chokes")
+  }
+
+  /** The order that an answer is for. Answers without one are counted: a peer may not send what nobody asked for. */
+  #answered(block: Block): Order | undefined {
+    const order = this.#orders.take(block)
+    if (order === undefined && ++this.#unrequested > UNREQUESTED_MAX) {
+      this.outlet.fault("blocks that nobody asked for")
+    }
+    return order
+  }
+
+  #onReject({ index, length, offset }: Block): void {
+    const order = this.#answered({ index, offset, length })
+    if (order === undefined) return
+    if (!this.peerChoking) {
+      // It does not have it after all: torrent-stream would ask for the same again at once, and for ever.
+      this.#refused.set(index, this.outlet.now() + REFUSED_REST_MS)
+      this.refresh(index)
+    }
+    this.emit("reject", index, offset, length)
+    order.callback(new Error("the peer refuses"))
   }
 
   #onPiece(index: number, offset: number, block: Uint8Array): void {
-    const key = keyOf(index, offset)
-    const order = this.#orders.get(key)
-    if (order === undefined || order.length !== block.length) {
-      if (++this.#unrequested > UNREQUESTED_MAX) this.#outlet.fault("blocks that nobody asked for")
-      return
-    }
-    this.#orders.delete(key)
-    this.lastBlockAt = this.#outlet.now()
+    const order = this.#answered({ index, offset, length: block.length })
+    if (order === undefined) return
+    this.lastBlockAt = this.outlet.now()
     this.downloaded += block.length
     this.#down.add(block.length)
     this.emit("download", block.length)
@@ -295,10 +306,8 @@ export class PeerWire extends EventEmitter {
   }
 
   #dropOrders(why: string): void {
-    const orders = [...this.#orders.values()]
-    this.#orders.clear()
     // What is on its way still comes.
-    this.#unrequested -= orders.length
-    for (const order of orders) order.callback(new Error(why))
+    this.#unrequested -= this.#orders.size
+    this.#orders.drop(why)
   }
 }

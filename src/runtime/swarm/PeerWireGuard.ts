@@ -1,5 +1,5 @@
 /**
- * Reads the messages of a peer (BEP 3, 5, 10) from a stream of bytes and believes nothing: every
+ * Reads the messages of a peer (BEP 3, 5, 6, 10) from a stream of bytes and believes nothing: every
  * length is checked before a byte is buffered for it, every index against the torrent. It is pure
  * and incremental; how the bytes were cut into chunks never changes what comes out.
  *
@@ -27,6 +27,10 @@ export interface Shape {
 export type Message =
   | { readonly _tag: "Choke" | "Unchoke" | "Interested" | "Uninterested" }
   | { readonly _tag: "Have"; readonly index: number }
+  /** BEP 6, and only where both sides speak it. */
+  | { readonly _tag: "HaveAll" | "HaveNone" }
+  | { readonly _tag: "Suggest" | "AllowedFast"; readonly index: number }
+  | { readonly _tag: "Reject"; readonly index: number; readonly offset: number; readonly length: number }
   | { readonly _tag: "Bitfield"; readonly bytes: Uint8Array }
   | { readonly _tag: "Request" | "Cancel"; readonly index: number; readonly offset: number; readonly length: number }
   | { readonly _tag: "Piece"; readonly index: number; readonly offset: number; readonly block: Uint8Array }
@@ -41,7 +45,8 @@ export type Problem =
   | "block out of range"
   | "bitfield of a wrong length"
   | "bitfield with spare bits set"
-  | "bitfield not first"
+  | "have none not first"
+  | "message of an extension that was not agreed on"
 
 /** What a chunk brought. The messages stand before the problem and may be acted on. */
 export interface Verdict {
@@ -56,13 +61,18 @@ const bodyLimits = (id: number): readonly [number, number] | undefined => {
     case Id.unchoke:
     case Id.interested:
     case Id.uninterested:
+    case Id.haveAll:
+    case Id.haveNone:
       return [0, 0]
     case Id.have:
+    case Id.suggest:
+    case Id.allowedFast:
       return [4, 4]
     case Id.bitfield:
       return [1, Math.ceil(PIECES_MAX / 8)]
     case Id.request:
     case Id.cancel:
+    case Id.reject:
       return [12, 12]
     case Id.piece:
       return [9, 8 + BLOCK_BYTES]
@@ -80,6 +90,9 @@ const u32 = (bytes: Uint8Array, at: number): number =>
 
 const HEADER_BYTES = 5
 
+/** The messages of BEP 6. */
+const isFast = (id: number): boolean => id >= Id.suggest && id <= Id.allowedFast
+
 export class PeerWireGuard {
   readonly #header = new Uint8Array(HEADER_BYTES)
   #headerFilled = 0
@@ -89,7 +102,14 @@ export class PeerWireGuard {
   #problem: Problem | undefined
   #shape: Shape | undefined
   #bitfield: Uint8Array | undefined
-  #highestHave = -1
+  #hasSaidPieces = false
+  #highestNamed = -1
+  readonly #fast: boolean
+
+  /** `fast` where both sides speak the fast extension (BEP 6). */
+  constructor({ fast = false }: { readonly fast?: boolean } = {}) {
+    this.#fast = fast
+  }
 
   /** Tells the torrent, once it is known. What the peer said before is judged by it, too. */
   fit(shape: Shape): Problem | undefined {
@@ -97,7 +117,7 @@ export class PeerWireGuard {
     if (this.#problem === undefined) {
       this.#problem =
         (this.#bitfield === undefined ? undefined : this.#problemOfBitfield(this.#bitfield)) ??
-        (this.#highestHave >= shape.pieceCount ? "index out of range" : undefined)
+        (this.#highestNamed >= shape.pieceCount ? "index out of range" : undefined)
     }
     return this.#problem
   }
@@ -135,6 +155,10 @@ export class PeerWireGuard {
       return at
     }
     const bodyLength = length - 1
+    if (isFast(this.#header[4]!) && !this.#fast) {
+      this.#problem = "message of an extension that was not agreed on"
+      return at
+    }
     const limits = bodyLimits(this.#header[4]!)
     if (limits === undefined) {
       this.#skip = bodyLength
@@ -176,21 +200,34 @@ export class PeerWireGuard {
       case Id.have: {
         const index = u32(body, 0)
         if (index >= this.#pieceCount) return this.#fail("index out of range")
-        this.#highestHave = Math.max(this.#highestHave, index)
+        this.#hasSaidPieces = true
+        this.#highestNamed = Math.max(this.#highestNamed, index)
         return { _tag: "Have", index }
       }
       case Id.bitfield: {
-        // BEP 3: a bitfield is sent once, before any have; behind extension messages it is common.
-        if (this.#bitfield !== undefined || this.#highestHave >= 0) return this.#fail("bitfield not first")
-        const problem = this.#problemOfBitfield(body)
+        const problem = this.#problemOfBitfield(body) ?? this.#problemOfAnother(body)
         if (problem !== undefined) return this.#fail(problem)
-        this.#bitfield = Uint8Array.from(body)
-        return { _tag: "Bitfield", bytes: this.#bitfield }
+        this.#hasSaidPieces = true
+        this.#bitfield = body.map((byte, i) => byte | (this.#bitfield?.[i] ?? 0))
+        return { _tag: "Bitfield", bytes: Uint8Array.from(body) }
       }
       case Id.piece: {
         const [index, offset] = [u32(body, 0), u32(body, 4)]
         const problem = this.#problemOfBlock(index, offset, body.length - 8)
         return problem === undefined ? { _tag: "Piece", index, offset, block: body.subarray(8) } : this.#fail(problem)
+      }
+      case Id.haveAll:
+      case Id.haveNone:
+        // aria2 says so, too, when it has got the last piece.
+        if (id === Id.haveNone && this.#hasSaidPieces) return this.#fail("have none not first")
+        this.#hasSaidPieces = true
+        return { _tag: id === Id.haveAll ? "HaveAll" : "HaveNone" }
+      case Id.suggest:
+      case Id.allowedFast: {
+        const index = u32(body, 0)
+        if (index >= this.#pieceCount) return this.#fail("index out of range")
+        this.#highestNamed = Math.max(this.#highestNamed, index)
+        return { _tag: id === Id.suggest ? "Suggest" : "AllowedFast", index }
       }
       case Id.port:
         return { _tag: "Port", port: (body[0]! << 8) | body[1]! }
@@ -200,9 +237,20 @@ export class PeerWireGuard {
         const [index, offset, length] = [u32(body, 0), u32(body, 4), u32(body, 8)]
         const problem = this.#problemOfBlock(index, offset, length)
         if (problem !== undefined) return this.#fail(problem)
+        if (id === Id.reject) return { _tag: "Reject", index, offset, length }
         return { _tag: id === Id.request ? "Request" : "Cancel", index, offset, length }
       }
     }
+  }
+
+  /**
+   * BEP 3 wants one bitfield, before any have. But aria2 sends another whenever it is shorter than the haves that it
+   * stands for, so later ones are taken for haves.
+   */
+  #problemOfAnother(bytes: Uint8Array): Problem | undefined {
+    return this.#bitfield === undefined || this.#bitfield.length === bytes.length
+      ? undefined
+      : "bitfield of a wrong length"
   }
 
   #fail(problem: Problem): undefined {

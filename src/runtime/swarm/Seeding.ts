@@ -1,47 +1,36 @@
 /**
- * Serves one torrent from its content (BEP 3): everyone who is interested is unchoked at once, and
- * gets the blocks that it asks for. This needs no engine: an idle seed costs its torrent in memory
- * and nothing else, so one node can hold ten thousand.
+ * Serves torrents (BEP 3) and their metadata (BEP 9) to whoever asks: every peer is unchoked at once,
+ * and gets the blocks that it asks for. This needs no engine, and nothing is read
+ * before somebody asks for it: an idle seed costs its torrent in memory and nothing else, so one node
+ * can hold ten thousand. What they share is the node's: one announcer, one cache of pieces.
  */
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as FiberSet from "effect/FiberSet"
-import * as Schedule from "effect/Schedule"
-import type * as Scope from "effect/Scope"
-import { createHash } from "node:crypto"
+import * as Scope from "effect/Scope"
 import * as Infohash from "../../protocol/core/Infohash.ts"
 import { DhtError, PutRefused } from "../../protocol/dht/DhtError.ts"
+import * as Announcer from "../../protocol/swarm/Announcer.ts"
 import type { Content } from "../../protocol/swarm/Content.ts"
-import { ContentDamaged, SwarmError } from "../../protocol/swarm/SwarmError.ts"
-import { hashOfPiece, lengthOfPiece, pieceCount, type Torrent } from "../../protocol/swarm/Torrent.ts"
+import type { SeedOptions } from "../../protocol/swarm/Swarm.ts"
+import { SwarmError } from "../../protocol/swarm/SwarmError.ts"
+import type { Torrent } from "../../protocol/swarm/Torrent.ts"
 import * as MetadataExchange from "./MetadataExchange.ts"
 import type { OpenPeer, PeerConnection } from "./PeerConnection.ts"
+import { PieceCache } from "./PieceCache.ts"
+import { type Damage, ServedContent } from "./ServedContent.ts"
 import { shapeOf } from "./Shape.ts"
 import { INCOMING_PER_TORRENT_MAX } from "./SwarmOptions.ts"
 import type { SwarmNode } from "./SwarmNode.ts"
+import type { Respond } from "./UploadQueue.ts"
 
-/** DHT nodes forget peers after half an hour or so; BEP 5 implementations announce every 15 minutes. */
-export const ANNOUNCE_INTERVAL = "15 minutes"
-
-const fail = (reason: SwarmError["reason"]) => Effect.fail(new SwarmError({ reason }))
-
-/** Every piece of the content against its hash; fails with the first that is wrong. */
-const verify = Effect.fnUntraced(function* (torrent: Torrent, content: Content) {
-  for (let piece = 0; piece < pieceCount(torrent); piece++) {
-    const bytes = yield* content
-      .read(piece * torrent.pieceLength, lengthOfPiece(torrent, piece))
-      .pipe(Effect.mapError((reason) => new SwarmError({ reason })))
-    const digest = createHash("sha1").update(bytes).digest()
-    if (Buffer.compare(digest, hashOfPiece(torrent, piece)) !== 0) {
-      return yield* fail(new ContentDamaged({ infohash: Infohash.toHex(torrent.infohash), piece }))
-    }
-  }
-})
-
-/** One bit for each piece, all set. */
-const fullBitfield = (count: number): Uint8Array => {
-  const bytes = new Uint8Array(Math.ceil(count / 8)).fill(0xff)
-  bytes[bytes.length - 1] = 0xff << (bytes.length * 8 - count)
-  return bytes
+export interface Seeding {
+  /** See `Swarm.seed`. */
+  readonly seed: (
+    torrent: Torrent,
+    content: Content,
+    options?: SeedOptions
+  ) => Effect.Effect<void, SwarmError, Scope.Scope>
 }
 
 /** Tells the DHT where the torrent is served. Nobody who stored it is as good as a failure: nobody could find us. */
@@ -51,63 +40,113 @@ const announce = Effect.fnUntraced(function* (node: SwarmNode, infohash: Infohas
     .pipe(Effect.mapError((reason) => new SwarmError({ reason })))
   if (acks > 0) return
   const target = Infohash.toHex(infohash)
-  const reason = new PutRefused({ target, problem: "none acknowledged that this node serves the torrent" })
-  return yield* fail(new DhtError({ reason }))
+  const reason = new DhtError({
+    reason: new PutRefused({ target, problem: "none acknowledged that this node serves the torrent" })
+  })
+  return yield* new SwarmError({ reason })
 })
 
-/** Serves until the scope closes. See `Swarm.seed`. */
-export const seed = Effect.fn("Seeding.seed")(function* (
-  node: SwarmNode,
-  torrent: Torrent,
-  content: Content
-): Effect.fn.Return<void, SwarmError, Scope.Scope> {
-  yield* verify(torrent, content)
-  const run = yield* FiberSet.makeRuntime()
-  const peers = new Set<PeerConnection>()
-  const infohash = Infohash.toHex(torrent.infohash)
-  const bitfield = { buffer: fullBitfield(pieceCount(torrent)) }
+/** One torrent that is served, and who is connected for it. */
+class Offer {
+  readonly served: ServedContent
+  readonly #node: SwarmNode
+  readonly #run: (effect: Effect.Effect<void>) => void
+  readonly #onDamage: NonNullable<SeedOptions["onDamage"]> | undefined
+  readonly #peers = new Set<PeerConnection>()
+  #mending = false
 
-  const read = (
-    index: number,
-    offset: number,
-    length: number,
-    respond: (error: Error | null, b?: Uint8Array) => void
-  ) =>
-    run(
-      content.read(index * torrent.pieceLength + offset, length).pipe(
-        Effect.matchEffect({
-          onSuccess: (bytes) => Effect.sync(() => respond(null, bytes)),
-          onFailure: (error) =>
-            Effect.andThen(
-              Effect.logWarning(`Cannot serve the torrent ${infohash}: ${error.message}`),
-              Effect.sync(() => respond(error))
-            )
+  constructor(
+    node: SwarmNode,
+    torrent: Torrent,
+    content: Content,
+    cache: PieceCache,
+    run: (effect: Effect.Effect<void>) => void,
+    onDamage: SeedOptions["onDamage"]
+  ) {
+    this.#node = node
+    this.#run = run
+    this.#onDamage = onDamage
+    this.served = new ServedContent(torrent, content, cache, (damage) => this.#report(damage))
+  }
+
+  mayAccept(): boolean {
+    return this.#peers.size < INCOMING_PER_TORRENT_MAX
+  }
+
+  accept(peer: OpenPeer): void {
+    const { torrent } = this.served
+    const connection = this.#node.adopt(peer)
+    const { wire } = connection
+    this.#peers.add(connection)
+    connection.onClosed(() => this.#peers.delete(connection))
+    connection.fit(shapeOf(torrent))
+    wire.on("request", (index: number, offset: number, length: number, respond: Respond) => {
+      // Most blocks: a fiber for each would take longer than sending it.
+      const cached = this.served.cached(index, offset, length)
+      if (cached !== undefined) return respond(null, cached)
+      this.#run(
+        Effect.match(this.served.block(index, offset, length), {
+          onSuccess: (bytes) => respond(null, bytes),
+          onFailure: (damage) => respond(damage)
         })
       )
-    )
-
-  const accept = (peer: OpenPeer) => {
-    const connection = node.adopt(peer)
-    const { wire } = connection
-    peers.add(connection)
-    connection.onClosed(() => peers.delete(connection))
-    connection.fit(shapeOf(torrent))
-    wire.on("interested", () => wire.unchoke())
-    wire.on("request", read)
-    wire.bitfield(bitfield)
+    })
+    wire.bitfield({ buffer: this.served.bitfield })
+    // Everyone gets blocks: to wait until it is asked for them would cost a round trip.
+    wire.unchoke()
     MetadataExchange.start(connection, { info: () => torrent.info, onInfo: () => {} })
     connection.start()
   }
 
-  yield* Effect.addFinalizer(() =>
-    Effect.sync(() => {
-      for (const connection of peers) connection.close()
+  close(): void {
+    for (const connection of this.#peers) connection.close()
+  }
+
+  /** A peer that asks for what turns out to be damaged is let go; it may come back for the rest. */
+  #report(damage: Damage): void {
+    this.#run(Effect.logWarning(`Cannot serve all of the torrent: ${damage.message}`))
+    if (this.#onDamage === undefined || this.#mending) return
+    this.#mending = true
+    const mend = this.#onDamage(damage).pipe(
+      Effect.map((isMended) => {
+        if (!isMended) return
+        const pieces = this.served.forgive()
+        for (const { wire } of this.#peers) for (const piece of pieces) wire.have(piece)
+      }),
+      Effect.ensuring(Effect.sync(() => void (this.#mending = false)))
+    )
+    this.#run(mend)
+  }
+}
+
+/** For all torrents of a node, until the scope closes. */
+export const make = Effect.fnUntraced(function* (
+  node: SwarmNode,
+  options?: Announcer.Options
+): Effect.fn.Return<Seeding, never, Scope.Scope> {
+  const announcer = yield* Announcer.make((infohash) => announce(node, infohash), options)
+  const cache = new PieceCache()
+  const runFork = yield* FiberSet.makeRuntime()
+  const run = (effect: Effect.Effect<void>) => void runFork(effect)
+
+  return {
+    seed: Effect.fnUntraced(function* (
+      torrent,
+      content,
+      seedOptions = {}
+    ): Effect.fn.Return<void, SwarmError, Scope.Scope> {
+      const scope = yield* Effect.scope
+      const offer = new Offer(node, torrent, content, cache, run, seedOptions.onDamage)
+      yield* Scope.addFinalizer(
+        scope,
+        Effect.sync(() => offer.close())
+      )
+      // With no more context than it needs, which is kept with its finalizer: there may be ten thousand.
+      yield* node
+        .register(torrent.infohash, offer)
+        .pipe(Effect.updateContext((_: Context.Context<Scope.Scope>) => Context.make(Scope.Scope, scope)))
+      yield* announcer.add(torrent.infohash, seedOptions.onAnnounce)
+      if (seedOptions.announce !== "scheduled") yield* announcer.announced(torrent.infohash)
     })
-  )
-  yield* node.register(torrent.infohash, { mayAccept: () => peers.size < INCOMING_PER_TORRENT_MAX, accept })
-  yield* announce(node, torrent.infohash)
-  const again = announce(node, torrent.infohash).pipe(
-    Effect.catch((error) => Effect.logWarning(`Announcing the torrent ${infohash} failed: ${error.message}`))
-  )
-  yield* Effect.forkScoped(Effect.schedule(again, Schedule.spaced(ANNOUNCE_INTERVAL).pipe(Schedule.jittered)))
+  }
 })

@@ -20,8 +20,14 @@ import { NodeOffers } from "../dht/entry/NodeOffers.ts"
 import { ListenFailed, SwarmError } from "../../protocol/swarm/SwarmError.ts"
 import * as Handshake from "./Handshake.ts"
 import * as HandshakeExchange from "./HandshakeExchange.ts"
+import { IncomingPlaces, type Place } from "./IncomingPlaces.ts"
+import { KeyExchangePace } from "./KeyExchangePace.ts"
 import { type OpenPeer, PeerConnection } from "./PeerConnection.ts"
-import { EVICTABLE, IDLE_MAX, INCOMING_MAX, type Settings } from "./SwarmOptions.ts"
+import { EVICTABLE, IDLE_MAX, INCOMING_MAX, INCOMING_PER_HOST_AND_TORRENT_MAX, type Settings } from "./SwarmOptions.ts"
+import { type Acceptor, TorrentTable } from "./TorrentTable.ts"
+import * as UtpRefusal from "./UtpRefusal.ts"
+
+export type { Acceptor } from "./TorrentTable.ts"
 
 /** How often silent connections are looked for. */
 const SWEEP_INTERVAL = Duration.seconds(30)
@@ -30,12 +36,6 @@ const SWEEP_INTERVAL = Duration.seconds(30)
 export const peerProblems = Metric.frequency("libreseed_swarm_peer_problems", {
   description: "Peers that were disconnected, by what they did"
 })
-
-/** Takes the connections of one torrent. */
-export interface Acceptor {
-  readonly mayAccept: (host: string) => boolean
-  readonly accept: (peer: OpenPeer) => void
-}
 
 export interface SwarmNode {
   readonly settings: Settings
@@ -47,9 +47,17 @@ export interface SwarmNode {
   readonly hasDhtNode: boolean
   /** In ms. */
   readonly now: () => number
+  /** Dials a peer for a torrent or a topic and exchanges handshakes, encrypted or not as the settings say. */
+  readonly dial: (
+    address: PeerAddress.PeerAddress,
+    infohash: Infohash.Infohash
+  ) => Effect.Effect<OpenPeer, HandshakeExchange.HandshakeFailed>
   /** Takes a connection on. It is closed with the node, or when it has been silent for long. */
   readonly adopt: (peer: OpenPeer) => PeerConnection
-  /** Lets peers of a torrent in until the scope closes. Of several acceptors the first that agrees takes a peer. */
+  /**
+   * Lets peers of a torrent, or of a topic that is no torrent, in until the scope closes. Of several acceptors the first
+   * that agrees takes a peer.
+   */
   readonly register: (infohash: Infohash.Infohash, acceptor: Acceptor) => Effect.Effect<void, never, Scope.Scope>
 }
 
@@ -89,6 +97,15 @@ const addressOf = (server: Server, settings: Settings): Effect.Effect<PeerAddres
   })
 }
 
+/** A connection that another opened: its place, and what it has come for, as far as that is known. */
+interface IncomingConnection extends Place {
+  readonly port: number
+  /** 40 hex digits. */
+  infohash: string | undefined
+  /** Once somebody has taken it on. */
+  connection: PeerConnection | undefined
+}
+
 /** Tells the DHT of the peer's node, and the peer of ours. */
 const exchangePorts = (connection: PeerConnection, offers: NodeOffers): void => {
   connection.onPort = (port) => {
@@ -111,52 +128,76 @@ export const make = Effect.fnUntraced(function* (
   const peerId = yield* makePeerId
   const now = () => clock.currentTimeMillisUnsafe()
   const run = yield* FiberSet.makeRuntime()
-  const acceptors = new Map<string, ReadonlyArray<Acceptor>>()
+  const torrents = new TorrentTable()
   const connections = new Set<PeerConnection>()
-  const incoming = new Set<Socket>()
+  /** Connections that others opened, from their first byte on. */
+  const incoming = new Map<Socket, IncomingConnection>()
+  const places = new IncomingPlaces({ most: INCOMING_MAX, evictableMs: Duration.toMillis(EVICTABLE), now })
+  const pace = new KeyExchangePace(now)
 
   const countProblem = (problem: string) => peerProblems.updateUnsafe(problem, context)
 
   const adopt = (peer: OpenPeer): PeerConnection => {
-    const connection = new PeerConnection(peer, { now, onProblem: countProblem })
+    const connection = new PeerConnection(peer, { now, onProblem: countProblem, port: address.port })
+    const place = incoming.get(peer.socket)
+    if (place !== undefined) place.connection = connection
     connections.add(connection)
     if (offers !== undefined) exchangePorts(connection, offers)
     connection.onClosed(() => connections.delete(connection))
     return connection
   }
 
-  /** Makes room for a newcomer at the cost of whoever has been silent the longest. */
-  const evict = () => {
-    let idlest: PeerConnection | undefined
-    for (const connection of connections) {
-      if (connection.peer.incoming && (idlest === undefined || connection.lastActiveAt < idlest.lastActiveAt)) {
-        idlest = connection
-      }
-    }
-    if (idlest !== undefined && now() - idlest.lastActiveAt >= Duration.toMillis(EVICTABLE)) idlest.close()
+  /** Whether an address has room left among the connections of one torrent. */
+  const hasShare = (host: string, infohash: string): boolean => {
+    let held = 0
+    for (const other of incoming.values()) if (other.host === host && other.infohash === infohash) held++
+    return held < INCOMING_PER_HOST_AND_TORRENT_MAX
   }
 
-  const answer = Effect.fnUntraced(function* (socket: Socket) {
-    const [host, port] = [socket.remoteAddress ?? "", socket.remotePort ?? 0]
-    const { handshake, rest } = yield* HandshakeExchange.receive(socket, host)
+  const answer = Effect.fnUntraced(function* (socket: Socket, connection: IncomingConnection) {
+    const { host, port } = connection
+    const received = yield* HandshakeExchange.receive(socket, host, {
+      encryption: settings.encryption,
+      find: (mark) => torrents.find(mark),
+      mayExchangeKeys: () => pace.allows(host)
+    })
+    const { cipher, handshake, rest } = received
     const refuse = (problem: string) => new HandshakeExchange.HandshakeFailed({ peer: host, problem })
     if (Buffer.compare(handshake.peerId, peerId) === 0) return yield* refuse("it is this node itself")
-    const candidates = acceptors.get(Infohash.toHex(handshake.infohash)) ?? []
-    const acceptor = candidates.find((candidate) => candidate.mayAccept(host))
+    const acceptor = torrents.acceptorsOf(handshake.infohash).find((candidate) => candidate.mayAccept(host))
     if (acceptor === undefined) return yield* refuse("it asks for a torrent that is not served")
-    socket.write(Handshake.encode(handshake.infohash, peerId, offers !== undefined))
-    const { dht: hasDht, extended } = handshake
-    acceptor.accept({ socket, rest, host, port, incoming: true, extended, dht: hasDht })
+    const infohash = Infohash.toHex(handshake.infohash)
+    if (!hasShare(host, infohash)) return yield* refuse("its address has too many connections for this torrent")
+    connection.infohash = infohash
+    const reply = Handshake.encode(handshake.infohash, peerId, { dht: offers !== undefined, fast: true })
+    HandshakeExchange.reply(socket, received, reply)
+    const { dht: hasDht, extended, fast } = handshake
+    acceptor.accept({ socket, rest, cipher, host, port, incoming: true, extended, dht: hasDht, fast })
   })
 
   const onSocket = (socket: Socket) => {
     HandshakeExchange.quiet(socket)
-    if (incoming.size >= INCOMING_MAX) evict()
-    if (incoming.size >= INCOMING_MAX) return void socket.destroy()
-    incoming.add(socket)
-    socket.once("close", () => incoming.delete(socket))
+    const begunAt = now()
+    const connection: IncomingConnection = {
+      host: socket.remoteAddress ?? "",
+      port: socket.remotePort ?? 0,
+      infohash: undefined,
+      connection: undefined,
+      lastActiveAt: () => connection.connection?.lastActiveAt ?? begunAt,
+      close: () => {
+        incoming.delete(socket)
+        if (connection.connection === undefined) socket.destroy()
+        else connection.connection.close()
+      }
+    }
+    if (!places.enter(connection)) return void socket.destroy()
+    incoming.set(socket, connection)
+    socket.once("close", () => {
+      incoming.delete(socket)
+      places.leave(connection)
+    })
     run(
-      answer(socket).pipe(
+      answer(socket, connection).pipe(
         Effect.timeout(settings.handshakeTimeout),
         Effect.catchCause((cause) => Effect.logDebug("A peer that dialled was not let in", cause)),
         Effect.onExit(() =>
@@ -172,11 +213,12 @@ export const make = Effect.fnUntraced(function* (
   yield* Effect.addFinalizer(() =>
     Effect.sync(() => {
       for (const connection of connections) connection.close()
-      for (const socket of incoming) socket.destroy()
+      for (const socket of incoming.keys()) socket.destroy()
     })
   )
   const server = yield* listen(settings, onSocket)
   const address = yield* addressOf(server, settings)
+  yield* UtpRefusal.listen(address)
 
   const sweep = Effect.sync(() => {
     const oldest = now() - Duration.toMillis(IDLE_MAX)
@@ -184,11 +226,22 @@ export const make = Effect.fnUntraced(function* (
   })
   yield* Effect.forkScoped(Effect.schedule(sweep, Schedule.spaced(SWEEP_INTERVAL)))
 
-  const unregister = (key: string, acceptor: Acceptor) => {
-    const others = (acceptors.get(key) ?? []).filter((other) => other !== acceptor)
-    if (others.length === 0) acceptors.delete(key)
-    else acceptors.set(key, others)
-  }
+  const localAddress = address.host === "0.0.0.0" ? undefined : address.host
+  const dial = (peer: PeerAddress.PeerAddress, infohash: Infohash.Infohash) =>
+    HandshakeExchange.dial({
+      address: peer,
+      localAddress,
+      infohash,
+      peerId,
+      dht: offers !== undefined,
+      encryption: settings.encryption,
+      patience: Duration.times(settings.handshakeTimeout, 1 / 2)
+    }).pipe(
+      Effect.timeoutOrElse({
+        duration: settings.handshakeTimeout,
+        orElse: () => new HandshakeExchange.HandshakeFailed({ peer: String(peer), problem: "it does not answer" })
+      })
+    )
 
   return {
     settings,
@@ -198,12 +251,11 @@ export const make = Effect.fnUntraced(function* (
     hasDhtNode: offers !== undefined,
     now,
     adopt,
-    register: (infohash, acceptor) => {
-      const key = Infohash.toHex(infohash)
-      return Effect.acquireRelease(
-        Effect.sync(() => void acceptors.set(key, [...(acceptors.get(key) ?? []), acceptor])),
-        () => Effect.sync(() => unregister(key, acceptor))
+    dial,
+    register: (infohash, acceptor) =>
+      Effect.acquireRelease(
+        Effect.sync(() => torrents.add(infohash, acceptor)),
+        () => Effect.sync(() => torrents.remove(infohash, acceptor))
       )
-    }
   }
 })

@@ -1,6 +1,6 @@
 /** How messages of the peer wire begin (BEP 3): length prefix, id, big-endian numbers; a body may follow. */
 
-/** Message ids: BEP 3, port of BEP 5, extended of BEP 10. */
+/** Message ids: BEP 3, port of BEP 5, suggest to allowedFast of BEP 6, extended of BEP 10. */
 export const Id = {
   choke: 0,
   unchoke: 1,
@@ -12,6 +12,11 @@ export const Id = {
   piece: 7,
   cancel: 8,
   port: 9,
+  suggest: 13,
+  haveAll: 14,
+  haveNone: 15,
+  reject: 16,
+  allowedFast: 17,
   extended: 20
 } as const
 

@@ -21,6 +21,26 @@ const on = (...names: ReadonlyArray<string>): { readonly [name: string]: string 
   Object.fromEntries(names.map((each) => split(each)))
 
 describe("a tree of dependencies", () => {
+  it.effect("does not ask for what a package brings in a node_modules of its own", () =>
+    Effect.gen(function* () {
+      const file = { sha256: "0".repeat(64), size: 1, mode: "0644" as const }
+      const files = { "node_modules/b/package.json": file, "node_modules/@s/d/package.json": file }
+      const dependencies = { b: "^9", c: "1", "@s/d": "^9" }
+      const tree = yield* DependencyTree.resolveTree(
+        { dependencies: { a: "1" } },
+        {
+          ...source({ "a@1.0.0": {}, "c@1.0.0": {} }),
+          manifestOf: ({ release: { n, v } }) =>
+            Effect.succeed({
+              ...manifestOf(`${n}@${v}`, n === "a" ? { dependencies } : {}),
+              ...(n === "a" ? { files } : {})
+            })
+        }
+      )
+      assert.deepStrictEqual([...tree.instances.keys()], ["a@1.0.0", "c@1.0.0"])
+    })
+  )
+
   it.effect("gives every package what it declares and nothing else", () =>
     Effect.gen(function* () {
       const tree = yield* make(

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as DependencyTree from "../../../src/protocol/registry/DependencyTree.ts"
+import * as LockDifference from "../../../src/protocol/registry/LockDifference.ts"
 import * as LockFile from "../../../src/protocol/registry/LockFile.ts"
 import { choiceOf, type Counted, type Packages, source, type Wishes } from "./Dependencies.ts"
 
@@ -79,6 +80,43 @@ describe("a lock file", () => {
       )
       assert.strictEqual(error.reason._tag, "DependencyNotResolved")
       assert.include(error.message, "is locked to")
+    })
+  )
+
+  it.effect("has what the unpacked files are called, and which dependencies a package can do without", () =>
+    Effect.gen(function* () {
+      const some: Packages = {
+        "a@1.0.0": {
+          dependencies: { c: "1" },
+          optionalDependencies: { b: "1", gone: "1" },
+          peerDependencies: { c: "*", d: "*" },
+          peerDependenciesMeta: { d: { optional: true } }
+        },
+        "b@1.0.0": {},
+        "c@1.0.0": {},
+        "d@1.0.0": {}
+      }
+      const lock = yield* lockOf({ dependencies: { a: "1", d: "1" } }, some)
+      const a = Object.values(lock.packages).find(({ name }) => name === "a")!
+      assert.strictEqual(a.contentHash, "0".repeat(64))
+      assert.deepStrictEqual<unknown>(a.optionalDependencies, ["b", "d"])
+      const text = LockFile.toText(lock)
+      assert.strictEqual(LockFile.toText(yield* LockFile.parse(text)), text)
+      const older = text.replaceAll(/\n *"contentHash": "0+",/g, "")
+      assert.notStrictEqual(older, text)
+      assert.strictEqual(LockFile.toText(yield* LockFile.parse(older)), older)
+    })
+  )
+
+  it.effect("is told apart from what package.json asks for, in words", () =>
+    Effect.gen(function* () {
+      const lock = yield* lockOf(wishes, packages)
+      assert.isUndefined(LockDifference.of(lock, wishes))
+      assert.strictEqual(
+        LockDifference.of(lock, { dependencies: { a: "^2", d: "1" }, optionalDependencies: { gone: "^9" } }),
+        "a is asked for as ^2 and locked for ^1; c@1.x is locked and not asked for; d@1 is asked for and not locked"
+      )
+      assert.isDefined(LockDifference.of(lock, { ...wishes, peerDependencies: {} }))
     })
   )
 

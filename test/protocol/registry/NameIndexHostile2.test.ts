@@ -111,7 +111,7 @@ describe("a name under attack", () => {
       const owner = yield* Fixtures.join(network)
       const alice = yield* keyPair("alice").pipe(withKeys)
       yield* owner(Publish.publish(alice, release("a", "1.0.0")))
-      const squatters = claims(NameIndex.CLAIMS_MAX, "squatter")
+      const squatters = claims(NameIndex.CLAIMS_MAX)
       yield* publish(network, squatters, 50)
       yield* patiently(owner(NameIndex.mend(NAME)))
       const key = PublicKey.toHex(alice.publicKey)

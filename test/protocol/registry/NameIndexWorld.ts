@@ -3,39 +3,61 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Hex from "effect/encoding/Hex"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
+import { createPrivateKey, sign } from "node:crypto"
+import { sha256 } from "../../../src/protocol/core/Digest.ts"
 import { Ed25519 } from "../../../src/protocol/core/Ed25519.ts"
+import * as KeyPair from "../../../src/protocol/core/KeyPair.ts"
+import * as PublicKey from "../../../src/protocol/core/PublicKey.ts"
 import { Dht } from "../../../src/protocol/dht/Dht.ts"
 import * as KeyString from "../../../src/protocol/dht/KeyString.ts"
 import * as Record from "../../../src/protocol/dht/Record.ts"
 import * as NameClaim from "../../../src/protocol/registry/NameClaim.ts"
 import * as NameIndexRecord from "../../../src/protocol/registry/NameIndexRecord.ts"
 import type * as DhtMemory from "../../../src/protocol/testing/DhtMemory.ts"
-import { layer as nodeEd25519 } from "../../../src/runtime/crypto/NodeEd25519.ts"
 import * as Fixtures from "./Fixtures.ts"
 
 export const NAME = Fixtures.name("a")
 export const TOPIC = KeyString.topicOf(KeyString.nameIndex(NAME))
 export const SIGNED_AT_MS = 1_750_000_000_000
 
-const ed25519 = Effect.runSync(Effect.scoped(Layer.build(nodeEd25519)))
+/** DER in front of a seed: PKCS #8 (RFC 8410 §7). */
+const PKCS8_PREFIX = Buffer.from("302e020100300506032b657004220420", "hex")
+
+/** As `Fixtures.keyPair`, for thousands of them: the key is read once, where it is no secret, in place of twice. */
+const keyPair = (label: string): KeyPair.KeyPair => {
+  const der = Buffer.concat([PKCS8_PREFIX, sha256(Fixtures.text(label))])
+  const key = createPrivateKey({ key: der, format: "der", type: "pkcs8" })
+  const { x = "" } = key.export({ format: "jwk" })
+  return new KeyPair.KeyPair(
+    Option.getOrThrow(PublicKey.fromBytes(new Uint8Array(Buffer.from(x, "base64url")))),
+    (message) => new Uint8Array(sign(null, message, key))
+  )
+}
 
 /** The claim of the publisher that `label` stands for. */
 export const claimOf = (
   label: string,
   options: { readonly version?: string; readonly t?: number; readonly name?: string } = {}
 ): NameClaim.NameClaim => {
-  const pair = Effect.runSync(Effect.provideContext(Fixtures.keyPair(label), ed25519))
-  return NameClaim.sign(pair, Fixtures.name(options.name ?? "a"), {
+  return NameClaim.sign(keyPair(label), Fixtures.name(options.name ?? "a"), {
     latestVersion: Fixtures.version(options.version ?? "1.0.0"),
     firstSeen: SIGNED_AT_MS,
     timestamp: options.t ?? SIGNED_AT_MS
   })
 }
 
-/** Claims of `count` publishers. */
+const signed = new Map<string, NameClaim.NameClaim>()
+
+/** Claims of `count` publishers, each signed once in this process. */
 export const claims = (count: number, prefix = "publisher"): ReadonlyArray<NameClaim.NameClaim> =>
-  Array.from({ length: count }, (_, i) => claimOf(`${prefix} ${i}`))
+  Array.from({ length: count }, (_, i) => {
+    const label = `${prefix} ${i}`
+    const claim = signed.get(label) ?? claimOf(label)
+    signed.set(label, claim)
+    return claim
+  })
 
 export const verifiedSet = (all: Iterable<NameClaim.NameClaim>) => NameClaim.fromClaims(all) as NameClaim.VerifiedClaims
 

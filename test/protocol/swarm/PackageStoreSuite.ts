@@ -11,7 +11,7 @@ import { sha1 } from "../../../src/protocol/core/Digest.ts"
 import type { PublicKey } from "../../../src/protocol/core/PublicKey.ts"
 import * as Version from "../../../src/protocol/core/Version.ts"
 import type * as Release from "../../../src/protocol/registry/Release.ts"
-import { PackageStore, type StoredRelease } from "../../../src/protocol/swarm/PackageStore.ts"
+import { keyOfStored, PackageStore, type StoredRelease } from "../../../src/protocol/swarm/PackageStore.ts"
 import * as Torrent from "../../../src/protocol/swarm/Torrent.ts"
 import * as Fixtures from "../registry/Fixtures.ts"
 
@@ -165,6 +165,67 @@ export const suite = (label: string, layer: Layer.Layer<PackageStore, unknown>) 
           assert.strictEqual(Hex.encode(yield* each.read(0, bytes.length)), Hex.encode(bytes))
         }
         assert.strictEqual((yield* store.list).length, 1)
+      })
+    )
+
+    const keep = Effect.fnUntraced(function* (each: ReturnType<typeof sample>) {
+      yield* Effect.scoped(fill(each))
+      yield* (yield* PackageStore).commit(each.stored)
+    })
+
+    test(
+      "tells the keys of what is stored, the same ones while nothing changes, and finds by key",
+      Effect.gen(function* () {
+        const store = yield* PackageStore
+        assert.deepStrictEqual(yield* store.keys, [])
+        const samples = [sample("a", "1.0.0", 3), sample("a", "1.0.1", 3), sample("b", "1.0.0", 3)]
+        for (const each of samples) yield* keep(each)
+        const keys = yield* store.keys
+        assert.deepStrictEqual(keys.toSorted(), samples.map(({ stored }) => keyOfStored(stored)).toSorted())
+        assert.strictEqual(yield* store.keys, keys)
+        const found = Option.getOrThrow(yield* store.get(keyOfStored(samples[2]!.stored)))
+        assert.strictEqual(found.release.n, "b")
+        assert.isTrue(Option.isNone(yield* store.get("0".repeat(64))))
+        yield* store.touch(found)
+        yield* store.remove(samples[0]!.stored)
+        assert.strictEqual((yield* store.keys).length, 2)
+      })
+    )
+
+    test(
+      "forgets what is removed, also while somebody has it open, and takes it anew",
+      Effect.gen(function* () {
+        const store = yield* PackageStore
+        const { bytes, stored } = sample("a", "1.0.0", 3)
+        yield* store.remove(stored)
+        yield* keep({ bytes, stored })
+        const content = yield* store.open(stored)
+        yield* content.read(0, 10)
+        yield* store.remove(stored)
+        assert.isTrue(Option.isNone(yield* store.find(publisher, name("a"), version("1.0.0"))))
+        assert.deepStrictEqual(yield* store.list, [])
+        assert.strictEqual((yield* Effect.flip(store.open(stored)))._tag, "StorageFailed")
+        yield* keep({ bytes, stored })
+        const again = yield* store.open(stored)
+        assert.strictEqual(Hex.encode(yield* again.read(0, 256)), Hex.encode(bytes.subarray(0, 256)))
+      })
+    )
+
+    test(
+      "stages a copy of what is stored, beside which the stored one stays as it is",
+      Effect.gen(function* () {
+        const store = yield* PackageStore
+        const { bytes, stored } = sample("a", "1.0.0", 3)
+        yield* keep({ bytes, stored })
+        yield* store.restage(stored)
+        const staged = yield* store.stage(stored.torrent)
+        assert.strictEqual(Hex.encode(yield* staged.read(0, bytes.length)), Hex.encode(bytes))
+        yield* staged.write(200, Uint8Array.of(9, 9, 9))
+        const content = yield* store.open(stored)
+        assert.strictEqual(Hex.encode(yield* content.read(0, bytes.length)), Hex.encode(bytes))
+        // What is staged already stays.
+        yield* store.restage(stored)
+        assert.deepStrictEqual([...(yield* staged.read(200, 3))], [9, 9, 9])
       })
     )
 

@@ -51,25 +51,31 @@ export interface Sample {
   readonly bytes: Uint8Array
 }
 
-/** A release of `length` bytes, manifest included. */
-export const sample = (length: number, seed = 1): Sample => {
-  const bytes = bytesOf(length, seed)
-  const pieceLength = Torrent.pieceLengthFor(length)
+/** What is asked for at a time, in bytes. */
+const BLOCK_BYTES = 16 * 1024
+
+const hashesOf = (bytes: Uint8Array, pieceLength: number): Uint8Array => {
   const hashes: Array<Uint8Array> = []
-  for (let at = 0; at < length; at += pieceLength) {
+  for (let at = 0; at < bytes.length; at += pieceLength) {
     hashes.push(
       createHash("sha1")
         .update(bytes.subarray(at, at + pieceLength))
         .digest()
     )
   }
+  return new Uint8Array(Buffer.concat(hashes))
+}
+
+/** A release of `length` bytes, manifest included. */
+export const sample = (length: number, seed = 1): Sample => {
+  const bytes = bytesOf(length, seed)
   const manifestLength = Math.min(700, length >> 1)
   const torrent = Torrent.make({
     name: Option.getOrThrow(PackageName.parse("left-pad")),
     version: Option.getOrThrow(Version.parse(`1.0.${seed}`)),
     manifestLength,
     tarballLength: length - manifestLength,
-    pieces: new Uint8Array(Buffer.concat(hashes))
+    pieces: hashesOf(bytes, Torrent.pieceLengthFor(length))
   })
   return { torrent, bytes }
 }
@@ -96,19 +102,14 @@ export const contentOf = (bytes: Uint8Array): Content & { readonly writes: Array
   }
 }
 
-/** Content that reads true until `armed`, and then has one bit flipped in every block that it gives. */
-export const lyingContent = (bytes: Uint8Array) => {
-  const lie = { armed: false }
-  const content: Content = {
-    ...contentOf(bytes),
-    read: (offset, length) =>
-      Effect.sync(() => {
-        const block = bytes.slice(offset, offset + length)
-        if (lie.armed) block[length - 1]! ^= 1
-        return block
-      })
-  }
-  return { content, lie }
+/**
+ * What a liar seeds: the torrent's infohash over bytes with one bit flipped in every block, and hashes that fit
+ * them, for a seeder gives away nothing that is not as its own torrent says.
+ */
+export const lying = ({ bytes, torrent }: Sample): Sample => {
+  const lies = bytes.slice()
+  for (let at = 0; at < lies.length; at += BLOCK_BYTES) lies[Math.min(at + BLOCK_BYTES, lies.length) - 1]! ^= 1
+  return { torrent: { ...torrent, pieces: hashesOf(lies, torrent.pieceLength) }, bytes: lies }
 }
 
 /** Content that, once armed, gives `budget` bytes; reads beyond wait for `release` and then fail. */
@@ -163,6 +164,12 @@ const announcingDht = (announcePeer: Dht["Service"]["announcePeer"]) =>
     Dht,
     Effect.map(Dht, (dht) => Dht.of({ ...dht, announcePeer }))
   ).pipe(Layer.provide(lonelyDht))
+
+/** A DHT that never answers a look-up. */
+const silentDht = Layer.effect(
+  Dht,
+  Effect.map(Dht, (dht) => Dht.of({ ...dht, findPeers: () => Effect.never }))
+).pipe(Layer.provide(lonelyDht))
 
 const noNodes = new DhtError({ reason: new NoNodes({ bootstrap: [] }) })
 
@@ -245,6 +252,17 @@ export const suite = (name: string, makeWorld: Effect.Effect<World, never, Scope
       })
     )
 
+    it.live("dials hints before the DHT has answered", () =>
+      Effect.gen(function* () {
+        const world = yield* makeWorld
+        const release = sample(50_000)
+        const seeder = yield* seeding(world, release)
+        const { received, request } = into(release, { hints: [seeder.address] })
+        yield* (yield* world.node(silentDht)).download(request)
+        assert.isTrue(same(received, release.bytes))
+      })
+    )
+
     it.live("keeps what the content holds already and fetches the rest", () =>
       Effect.gen(function* () {
         const world = yield* makeWorld
@@ -308,11 +326,7 @@ export const suite = (name: string, makeWorld: Effect.Effect<World, never, Scope
       Effect.gen(function* () {
         const world = yield* makeWorld
         const release = sample(400_000)
-        for (let i = 0; i < 2; i++) {
-          const { content, lie } = lyingContent(release.bytes)
-          yield* (yield* world.node()).seed(release.torrent, content)
-          lie.armed = true
-        }
+        for (let i = 0; i < 2; i++) yield* seeding(world, lying(release))
         const seen: Array<number> = []
         const { received, request } = into(release, {
           onProgress: ({ receivedBytes }) => Effect.sync(() => void seen.push(receivedBytes))
@@ -332,9 +346,7 @@ export const suite = (name: string, makeWorld: Effect.Effect<World, never, Scope
       Effect.gen(function* () {
         const world = yield* makeWorld
         const release = sample(3_000_000)
-        const { content, lie } = lyingContent(release.bytes)
-        yield* (yield* world.node()).seed(release.torrent, content)
-        lie.armed = true
+        yield* seeding(world, lying(release))
         for (let i = 0; i < 3; i++) yield* seeding(world, release)
         const { received, request } = into(release)
         yield* (yield* world.node()).download(request)
@@ -451,16 +463,24 @@ export const suite = (name: string, makeWorld: Effect.Effect<World, never, Scope
       })
     )
 
-    it.live("refuses to seed content that is damaged, and names the piece", () =>
+    it.live("never gives away what is damaged, and gives what is not once it was asked for", () =>
       Effect.gen(function* () {
         const world = yield* makeWorld
         const release = sample(200_000)
         const damaged = Uint8Array.from(release.bytes)
         damaged[3 * release.torrent.pieceLength]! ^= 1
-        const exit = yield* Effect.exit((yield* world.node()).seed(release.torrent, contentOf(damaged)))
-        const reason = reasonOf(exit)
-        assert.strictEqual(reason?._tag, "ContentDamaged")
+        const seeded = yield* Effect.exit((yield* world.node()).seed(release.torrent, contentOf(damaged)))
+        const reason = reasonOf(seeded)
+        if (reason !== undefined) assert.strictEqual(reason._tag, "ContentDamaged")
         if (reason?._tag === "ContentDamaged") assert.strictEqual(reason.piece, 3)
+        const { received, request } = into(release, { timeout: "1 second" })
+        const tags = ["NoPeers", "DownloadStalled"]
+        assert.include(tags, reasonOf(yield* Effect.exit((yield* world.node()).download(request)))?._tag)
+        const from = 3 * release.torrent.pieceLength
+        assert.isTrue(received.subarray(from, from + release.torrent.pieceLength).every((byte) => byte === 0))
+        yield* seeding(world, release)
+        yield* (yield* world.node()).download({ ...request, timeout: "20 seconds" })
+        assert.isTrue(same(received, release.bytes))
       })
     )
 

@@ -13,7 +13,9 @@ import type { ArchiveError } from "../../../src/runtime/archive/ArchiveError.ts"
 import type { ArchiveLimits } from "../../../src/runtime/archive/ArchiveLimits.ts"
 import { extract, inspect } from "../../../src/runtime/archive/Extract.ts"
 import { PIECE_BYTES } from "../../../src/runtime/archive/PackageListing.ts"
+import { node, StagingDisk } from "../../../src/runtime/archive/StagingDisk.ts"
 import * as FaultyFileSystem from "../FaultyFileSystem.ts"
+import * as FaultyDisk from "./FaultyDisk.ts"
 import { patched } from "./Generated.ts"
 import * as Sandbox from "./Sandbox.ts"
 import { END, type Entry, entry, gzip, header, packageJson, padded, paxHeader, tar, tgz } from "./TarBuilder.ts"
@@ -357,46 +359,62 @@ describe("extract", () => {
   )
 
   const small = tgz([packageJson, file("a/x", "xx"), file("a/b/y", "yy"), file("z", "zz".repeat(PIECE_BYTES))])
-  for (const code of ["ENOSPC", "EIO"] as const) {
-    it.effect(`leaves nothing when the disk fails with ${code}, at every write in turn`, () =>
-      Effect.gen(function* () {
-        let failures = 0
-        for (let failAfterWrites = 0; ; failAfterWrites++) {
-          const { root, destination } = yield* Sandbox.make
-          const before = Sandbox.snapshot(root)
-          const faulty = FaultyFileSystem.layer({ failAfterWrites, code }).pipe(Layer.provide(Sandbox.layer))
-          const exit = yield* extract(Sandbox.source(small), destination, { ratio: 1e9 }).pipe(
-            Effect.provide(Layer.merge(Sandbox.layer, faulty)),
-            Effect.result
-          )
-          if (exit._tag === "Success") {
-            Sandbox.assertUnpacked(destination, exit.success)
-            break
+  /** Which operations fail: those on files in the staging directory, or those on the directory itself. */
+  const failing = {
+    "file in it": (failAfterWrites: number, code: "ENOSPC" | "EIO") =>
+      Effect.provideService(StagingDisk, FaultyDisk.make({ failAfterWrites, code })),
+    directory: (failAfterWrites: number, code: "ENOSPC" | "EIO") =>
+      Effect.provide(FaultyFileSystem.layer({ failAfterWrites, code }).pipe(Layer.provide(Sandbox.layer)))
+  }
+  for (const [what, operations] of [
+    ["file in it", 7],
+    ["directory", 2]
+  ] as const) {
+    for (const code of ["ENOSPC", "EIO"] as const) {
+      it.effect(`leaves nothing when the disk fails with ${code}, at every write to the staging ${what} in turn`, () =>
+        Effect.gen(function* () {
+          let failures = 0
+          for (let failAfterWrites = 0; ; failAfterWrites++) {
+            const { root, destination } = yield* Sandbox.make
+            const before = Sandbox.snapshot(root)
+            const exit = yield* extract(Sandbox.source(small), destination, { ratio: 1e9 }).pipe(
+              failing[what](failAfterWrites, code),
+              Effect.provide(Sandbox.layer),
+              Effect.result
+            )
+            if (exit._tag === "Success") {
+              Sandbox.assertUnpacked(destination, exit.success)
+              break
+            }
+            failures++
+            assert.deepInclude(Sandbox.assertExplained(exit.failure).reason, { _tag: "ArchiveIo", code, exitCode: 6 })
+            assert.deepStrictEqual(Sandbox.snapshot(root), before)
           }
-          failures++
-          assert.deepInclude(Sandbox.assertExplained(exit.failure).reason, { _tag: "ArchiveIo", code, exitCode: 6 })
-          assert.deepStrictEqual(Sandbox.snapshot(root), before)
-        }
-        assert.isAbove(failures, 8)
-      })
-    )
+          assert.isAtLeast(failures, operations)
+        })
+      )
+    }
   }
 
-  it.effect("leaves nothing when it is interrupted, at every write in turn", () =>
+  it.effect("leaves nothing when it is interrupted, whenever others get their turn", () =>
     Effect.gen(function* () {
+      const many = tgz([
+        packageJson,
+        ...Array.from({ length: 400 }, (_, i) => file(`a/${i}`, `${i}`)),
+        file("z", "zz".repeat(PIECE_BYTES))
+      ])
       let interrupted = 0
-      for (let at = 0; ; at++) {
+      for (let at = 0; ; at += 40) {
         const { root, destination } = yield* Sandbox.make
         const before = Sandbox.snapshot(root)
         const reached = yield* Deferred.make<void>()
         let writes = 0
-        const onWrite = () =>
-          Effect.suspend(() => (writes++ === at ? Effect.asVoid(Deferred.succeed(reached, undefined)) : Effect.void))
-        const watched = FaultyFileSystem.layer({ failAfterWrites: Infinity, code: "EIO", onWrite }).pipe(
-          Layer.provide(Sandbox.layer)
-        )
-        const fiber = yield* extract(Sandbox.source(small), destination, { ratio: 1e9 }).pipe(
-          Effect.provide(Layer.merge(Sandbox.layer, watched)),
+        const onWrite = () => {
+          if (writes++ === at) Deferred.doneUnsafe(reached, Effect.void)
+        }
+        const fiber = yield* extract(Sandbox.source(many), destination, { ratio: 1e9 }).pipe(
+          Effect.provideService(StagingDisk, FaultyDisk.make({ failAfterWrites: Infinity, code: "EIO", onWrite })),
+          Effect.provide(Sandbox.layer),
           Effect.forkChild({ startImmediately: true })
         )
         yield* Effect.race(Deferred.await(reached), Fiber.await(fiber))
@@ -404,10 +422,9 @@ describe("extract", () => {
         const exit = yield* Fiber.await(fiber)
         if (Exit.isSuccess(exit)) break
         interrupted++
-        const after = Sandbox.snapshot(root)
         // The rename cannot be taken back: interrupted during it, the whole package is there.
-        if (Fs.existsSync(destination)) Sandbox.assertUnpacked(destination, yield* list(small, { ratio: 1e9 }))
-        else assert.deepStrictEqual(after, before)
+        if (Fs.existsSync(destination)) Sandbox.assertUnpacked(destination, yield* list(many, { ratio: 1e9 }))
+        else assert.deepStrictEqual(Sandbox.snapshot(root), before)
         assert.lengthOf(
           Fs.readdirSync(Path.join(root, "store")).filter((name) => name !== "destination"),
           0
@@ -444,13 +461,53 @@ describe("extract", () => {
       const stubborn = Layer.effect(
         FileSystem.FileSystem,
         Effect.map(FileSystem.FileSystem, (fs) => ({
-          ...FaultyFileSystem.make(fs, { failAfterWrites: 3, code: "EIO" }),
+          ...fs,
           remove: (path: string) => fs.remove(`${path}-not-there`)
         }))
       ).pipe(Layer.provide(Sandbox.layer))
-      const extraction = extract(Sandbox.source(tree), destination)
+      const extraction = extract(Sandbox.source(tree), destination).pipe(
+        Effect.provideService(StagingDisk, FaultyDisk.make({ failAfterWrites: 3, code: "EIO" }))
+      )
       const reason = yield* reasonOf(Effect.provide(extraction, Layer.merge(Sandbox.layer, stubborn)))
       assert.deepInclude(reason, { _tag: "ArchiveIo", code: "EIO" })
+    })
+  )
+
+  it.effect("gives others their turn while it writes, and makes modes and bytes as they were listed", () =>
+    Effect.gen(function* () {
+      const { destination } = yield* Sandbox.make
+      const many = tgz([
+        packageJson,
+        ...Array.from({ length: 300 }, (_, i) => file(`d${i % 7}/${i}`, `${i}`.repeat(i)))
+      ])
+      let turns = 0
+      const others = yield* Effect.forkChild(
+        Effect.forever(
+          Effect.andThen(
+            Effect.sync(() => turns++),
+            Effect.yieldNow
+          )
+        )
+      )
+      const listing = yield* Effect.provide(extract(Sandbox.source(many), destination), Sandbox.layer)
+      yield* Fiber.interrupt(others)
+      assert.isAbove(turns, 3)
+      Sandbox.assertUnpacked(destination, listing)
+    })
+  )
+
+  it.effect("never writes through a link, and never into a file that is there", () =>
+    Effect.gen(function* () {
+      const { root, outside } = yield* Sandbox.make
+      const link = Path.join(root, "link")
+      const victim = Path.join(outside, "victim")
+      Fs.symlinkSync(victim, link)
+      for (const path of [link, victim]) {
+        assert.throws(() => node.create(path, [Buffer.from("evil")], 0o644), /EEXIST|ELOOP/)
+      }
+      assert.throws(() => node.append(link, [Buffer.from("evil")]), /ELOOP/)
+      assert.strictEqual(Fs.readFileSync(victim, "utf8"), "untouched")
+      assert.isFalse(node.isDirectory(link))
     })
   )
 })

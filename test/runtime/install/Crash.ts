@@ -6,6 +6,8 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as PlatformError from "effect/PlatformError"
+import * as SyncFiles from "../../../src/runtime/install/SyncFiles.ts"
+import * as UnpackedReleases from "../../../src/runtime/store/UnpackedReleases.ts"
 import * as FaultyFileSystem from "../FaultyFileSystem.ts"
 
 const LOCK = /^\.libreseed-install\.lock/
@@ -20,40 +22,73 @@ const tear = (directory: string) => {
   }
 }
 
-const make = (fs: FileSystem.FileSystem, changes: number): FileSystem.FileSystem => {
-  let done = 0
-  const isDead = () => done++ >= changes
+const failure = (method: string, path: string) =>
+  Object.assign(new Error(`EIO: injected fault, ${method} '${path}'`), { code: "EIO" })
+
+/** Whether the process is dead by the time of the next change. */
+type IsDead = () => boolean
+
+const make = (fs: FileSystem.FileSystem, isDead: IsDead): FileSystem.FileSystem => {
   const faulty = FaultyFileSystem.make(fs, {
     code: "EIO",
     get failAfterWrites() {
       return isDead() ? -1 : Number.POSITIVE_INFINITY
     }
   })
+  let isTorn = false
   return FileSystem.make({
     ...faulty,
     remove: (path, options) =>
       Effect.suspend(() => {
         if (!isDead()) return fs.remove(path, options)
-        if (done === changes + 1 && options?.recursive === true) tear(path)
+        if (!isTorn && options?.recursive === true) tear(path)
+        isTorn = true
         return Effect.fail(
           PlatformError.systemError({
             _tag: "Unknown",
             module: "FileSystem",
             method: "remove",
             pathOrDescriptor: path,
-            cause: Object.assign(new Error("EIO: injected fault, remove"), { code: "EIO" })
+            cause: failure("remove", path)
           })
         )
       })
   })
 }
 
+const makeSync = (isDead: IsDead): SyncFiles.SyncFiles => {
+  const mortal =
+    <A extends ReadonlyArray<unknown>>(method: string, change: (...args: A) => void) =>
+    (...args: A): void => {
+      if (isDead()) throw failure(method, String(args[0]))
+      change(...args)
+    }
+  const { chmod, copy, ensureDirectory, link, linkDirectory, makeDirectory, remove } = SyncFiles.node
+  return {
+    chmod: mortal("chmod", chmod),
+    copy: mortal("copy", copy),
+    ensureDirectory: mortal("mkdir", ensureDirectory),
+    link: mortal("link", link),
+    linkDirectory: mortal("symlink", linkDirectory),
+    makeDirectory: mortal("mkdir", makeDirectory),
+    remove: mortal("remove", remove)
+  }
+}
+
 /** The file system below, on which nothing changes any more after so many changes: no removal, no undoing either. */
-export const layer = (changes: number) =>
-  Layer.effect(
-    FileSystem.FileSystem,
-    Effect.map(FileSystem.FileSystem, (fs) => make(fs, changes))
+export const layer = (changes: number) => {
+  let done = 0
+  const isDead = () => done++ >= changes
+  return Layer.fresh(UnpackedReleases.layer).pipe(
+    Layer.provideMerge(
+      Layer.effect(
+        FileSystem.FileSystem,
+        Effect.map(FileSystem.FileSystem, (fs) => make(fs, isDead))
+      )
+    ),
+    Layer.merge(Layer.succeed(SyncFiles.SyncFiles, makeSync(isDead)))
   )
+}
 
 /** The number of a process that was, and is no more. */
 export const deadPid = (): number => ChildProcess.spawnSync(process.execPath, ["-e", ""]).pid
@@ -72,13 +107,18 @@ export const die = (modules: string, pid: number) => {
   }
 }
 
-/** Files and directories below `node_modules` with what is in them, without files of the lock. */
+const contentOf = (path: string, entry: Fs.Dirent): string => {
+  if (entry.isDirectory()) return "directory"
+  return entry.isSymbolicLink() ? `link to ${Fs.readlinkSync(path)}` : Fs.readFileSync(path, "utf8")
+}
+
+/** Files, links and directories below `node_modules` with what is in them, without files of the lock. */
 export const snapshot = (modules: string): ReadonlyMap<string, string> =>
   new Map(
     Fs.readdirSync(modules, { recursive: true, withFileTypes: true })
       .map((entry): [string, string] => {
         const path = Path.join(entry.parentPath, entry.name)
-        return [Path.relative(modules, path), entry.isDirectory() ? "directory" : Fs.readFileSync(path, "utf8")]
+        return [Path.relative(modules, path), contentOf(path, entry)]
       })
       .filter(([path]) => !LOCK.test(path))
       .toSorted(([a], [b]) => (a < b ? -1 : 1))

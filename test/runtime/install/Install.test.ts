@@ -20,8 +20,8 @@ import { Home } from "../../../src/runtime/store/Home.ts"
 import * as Fixtures from "../../protocol/registry/Fixtures.ts"
 import * as TarBuilder from "../archive/TarBuilder.ts"
 import * as FaultyFileSystem from "../FaultyFileSystem.ts"
-import { fetched, fetchedFrom, tree, writePackage } from "./Packages.ts"
-import { test } from "./Project.ts"
+import { fetched, fetchedFrom, tree, visible, writePackage } from "./Packages.ts"
+import { onDisk, test } from "./Project.ts"
 
 describe("Install", () => {
   test("puts every file in place, as it was packed, and nothing else", ({ project, root }) =>
@@ -32,7 +32,7 @@ describe("Install", () => {
       const modules = Path.join(project, "node_modules")
       assert.deepStrictEqual(tree(Path.join(modules, "plain")), tree(plain))
       assert.deepStrictEqual(tree(Path.join(modules, "@scope/tool")), tree(scoped))
-      assert.deepStrictEqual(Fs.readdirSync(modules).toSorted(), ["@scope", "plain"])
+      assert.deepStrictEqual(Fs.readdirSync(modules).toSorted(), [".libreseed", "@scope", "plain"])
     }))
 
   test("replaces another version whole", ({ project, root }) =>
@@ -42,7 +42,7 @@ describe("Install", () => {
       yield* install(project, [yield* fetchedFrom(old)])
       yield* install(project, [yield* fetchedFrom(next)])
       assert.deepStrictEqual(
-        tree(Path.join(project, "node_modules")),
+        visible(Path.join(project, "node_modules")),
         new Map([...tree(next)].map(([path, content]) => [`a/${path}`, content]))
       )
     }))
@@ -58,8 +58,8 @@ describe("Install", () => {
       yield* install(project, [old])
       const before = tree(project)
       let succeeded = false
-      for (let writes = 0; !succeeded && writes < 100; writes++) {
-        const faulty = FaultyFileSystem.layer({ failAfterWrites: writes, code: "ENOSPC" })
+      for (let writes = 0; !succeeded && writes < 200; writes++) {
+        const faulty = onDisk(FaultyFileSystem.layer({ failAfterWrites: writes, code: "ENOSPC" }))
         const outcome = yield* Effect.result(
           install(project, [next, other]).pipe(Effect.provide(faulty, { local: true }))
         )
@@ -81,7 +81,7 @@ describe("Install", () => {
     }))
 
   const interruptions = [
-    ["the old tree when it is interrupted while it unpacks", "writeFile", "index.js", "old"],
+    ["the old tree when it is interrupted while it unpacks", "makeDirectory", ".new", "old"],
     ["the new tree when it is interrupted while it moves packages in", "rename", "node_modules/a", "new"]
   ] as const
   for (const [title, stopAt, target, expected] of interruptions) {
@@ -102,7 +102,7 @@ describe("Install", () => {
               : Effect.void
         })
         const installing = yield* Effect.forkChild(
-          install(project, [next]).pipe(Effect.provide(paused, { local: true }))
+          install(project, [next]).pipe(Effect.provide(onDisk(paused), { local: true }))
         )
         yield* Deferred.await(reached)
         installing.interruptUnsafe()
@@ -111,7 +111,7 @@ describe("Install", () => {
         assert.isTrue(Exit.hasInterrupts(exit))
         const modules = Path.join(project, "node_modules")
         assert.strictEqual(Fs.readFileSync(Path.join(modules, "a/index.js"), "utf8"), expected)
-        assert.deepStrictEqual(Fs.readdirSync(modules), ["a"])
+        assert.deepStrictEqual(Fs.readdirSync(modules).toSorted(), [".libreseed", "a"])
       }))
   }
 
@@ -154,7 +154,7 @@ describe("Install", () => {
         const error = yield* Effect.flip(install(project, [yield* fetched({ ...good, files: lie(good.files) })]))
         assert.strictEqual(error._tag, "ContentMismatch")
         assert.include(error.message, "a@1.0.0")
-        assert.deepStrictEqual(Fs.readdirSync(Path.join(project, "node_modules")), [])
+        assert.deepStrictEqual(Fs.readdirSync(project), [])
       }))
   }
 
@@ -164,7 +164,7 @@ describe("Install", () => {
       const bad = yield* readPackage(writePackage(root, "bad", "1.0.0", { "index.js": "1" }))
       const lying = yield* fetched({ ...bad, files: {} })
       yield* Effect.flip(install(project, [good, lying]))
-      assert.deepStrictEqual(Fs.readdirSync(Path.join(project, "node_modules")), [])
+      assert.deepStrictEqual(Fs.readdirSync(project), [])
     }))
 
   test("notices a byte that changed in the store, and fetches the package anew from who has it", ({

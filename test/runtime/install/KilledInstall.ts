@@ -9,6 +9,7 @@ import * as Testing from "../../../src/protocol/testing/index.ts"
 import { install } from "../../../src/runtime/install/Install.ts"
 import * as FilePackageStore from "../../../src/runtime/store/FilePackageStore.ts"
 import * as Home from "../../../src/runtime/store/Home.ts"
+import * as UnpackedReleases from "../../../src/runtime/store/UnpackedReleases.ts"
 import * as FaultyFileSystem from "../FaultyFileSystem.ts"
 import * as TemporaryHome from "../TemporaryHome.ts"
 import { fetchedFrom, writePackage } from "./Packages.ts"
@@ -27,7 +28,8 @@ const stopping = FaultyFileSystem.layer({
       : Effect.void
 })
 
-const host = FilePackageStore.layer.pipe(
+const host = UnpackedReleases.layer.pipe(
+  Layer.provideMerge(FilePackageStore.layer),
   Layer.provideMerge(Testing.host(Testing.network(), { host: "10.0.0.1" })),
   Layer.provideMerge(Home.layer(home)),
   Layer.provideMerge(TemporaryHome.platform)
@@ -38,6 +40,5 @@ setInterval(() => undefined, 1000)
 
 await Effect.gen(function* () {
   const a = yield* fetchedFrom(writePackage(Path.resolve(home), "a", "2.0.0", { "index.js": "new" }))
-  const b = yield* fetchedFrom(writePackage(Path.resolve(home), "@s/b", "2.0.0", { "index.js": "new" }))
-  yield* install(project, [a, b]).pipe(Effect.provide(stopping, { local: true }))
+  yield* install(project, [a]).pipe(Effect.provide(stopping, { local: true }))
 }).pipe(Effect.scoped, Effect.provide(host), Effect.runPromise)

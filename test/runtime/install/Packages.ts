@@ -18,6 +18,23 @@ export const tree = (root: string): ReadonlyMap<string, string> =>
       .map((path): [string, string] => [Path.relative(root, path), Fs.readFileSync(path, "base64")])
   )
 
+/** What a project sees of `node_modules`: everything in the packages that it has links to, and the names of commands. */
+export const visible = (modules: string): ReadonlyMap<string, string> => {
+  const names = Fs.existsSync(modules) ? Fs.readdirSync(modules).filter((name) => !name.startsWith(".")) : []
+  const all = names.flatMap((name) =>
+    name.startsWith("@") ? Fs.readdirSync(Path.join(modules, name)).map((inner) => `${name}/${inner}`) : [name]
+  )
+  return new Map(
+    all
+      .toSorted()
+      .flatMap((name) =>
+        [...tree(Fs.realpathSync(Path.join(modules, name)))]
+          .map(([path, content]): [string, string] => [`${name}/${path}`, content])
+          .toSorted(([a], [b]) => (a < b ? -1 : 1))
+      )
+  )
+}
+
 /** A package's sources, in a directory of their own. */
 export const writePackage = (root: string, name: string, version: string, files: Readonly<Record<string, string>>) => {
   const directory = Path.join(root, `source-${name.replace("/", "-")}-${version}`)

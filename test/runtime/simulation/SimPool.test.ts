@@ -59,7 +59,7 @@ describe("SimPool", { timeout: 60_000 }, () => {
     Effect.gen(function* () {
       const all = yield* pool.play(seeds({ count: 24, scenario: "sometimes" }))
       const lowest = all.find(({ report }) => report.finding !== undefined)!.report.seed
-      for (const workers of [1, 2, 4]) {
+      for (const workers of [1, 3]) {
         const played = yield* pool.play(seeds({ count: 24, scenario: "sometimes", workers, keepGoing: false }))
         assert.deepStrictEqual(hashes(played), hashes(all.slice(0, lowest)))
       }

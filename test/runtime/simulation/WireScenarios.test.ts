@@ -12,7 +12,7 @@ describe("on the wire", () => {
   it.each(["crowded-name", "last-word", "two-machines"])("%s finds nothing, and the same again", (name) => {
     const scenario = Scenarios.named(name)!
     const play = () =>
-      Effect.runSync(Simulation.run({ seed: 3, scenario, nodes: 20, keep: "none", ed25519, makeNodes, around }))
+      Effect.runSync(Simulation.run({ seed: 3, scenario, nodes: 12, keep: "none", ed25519, makeNodes, around }))
     const report = play()
     assert.isUndefined(report.finding)
     assert.isAbove(report.lines, 1_000)

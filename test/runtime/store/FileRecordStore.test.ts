@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
@@ -56,6 +57,29 @@ describe("FileRecordStore", () => {
           concurrency: "unbounded"
         })
         assert.strictEqual(Option.getOrThrow(yield* one.find(pair.publicKey, salt)).seq, 3)
+      }
+    }).pipe(Effect.scoped, Effect.provide(layer, { local: true }))
+  )
+
+  it.live("keeps what many remember at once, also where one of them is interrupted", () =>
+    Effect.gen(function* () {
+      const store = yield* RecordStore
+      const pair = yield* KeyPair.fromSeed(sha256(new Uint8Array([1])))
+      const record = (place: number, seq: number) =>
+        Record.sign(pair, { salt: KeyString.saltOf(`p${place}`), seq, value: new Uint8Array([seq]) })
+      const places = Array.from({ length: 30 }, (_, i) => i)
+      const first = yield* Effect.forkChild(store.remember(record(99, 1)), { startImmediately: true })
+      yield* Effect.all(
+        [
+          Effect.forEach(places, (place) => store.remember(record(place, 2)), { concurrency: "unbounded" }),
+          Effect.forEach(places, (place) => store.remember(record(place, 1)), { concurrency: "unbounded" }),
+          Fiber.interrupt(first)
+        ],
+        { concurrency: "unbounded" }
+      )
+      for (const place of places) {
+        const found = yield* store.find(pair.publicKey, KeyString.saltOf(`p${place}`))
+        assert.strictEqual(Option.getOrThrow(found).seq, 2)
       }
     }).pipe(Effect.scoped, Effect.provide(layer, { local: true }))
   )

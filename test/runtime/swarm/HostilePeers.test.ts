@@ -5,10 +5,12 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import { connect, type Socket } from "node:net"
+import * as BitTorrentSwarm from "../../../src/runtime/swarm/BitTorrentSwarm.ts"
 import * as ExtensionMessage from "../../../src/runtime/swarm/ExtensionMessage.ts"
 import * as Handshake from "../../../src/runtime/swarm/Handshake.ts"
 import type { Message } from "../../../src/runtime/swarm/PeerWireGuard.ts"
-import { contentOf, into, lyingContent, reasonOf, same, sample } from "../../protocol/swarm/SwarmSuite.ts"
+import * as TorrentStreamSwarm from "../../../src/runtime/swarm/TorrentStreamSwarm.ts"
+import { contentOf, into, lying, reasonOf, same, sample } from "../../protocol/swarm/SwarmSuite.ts"
 import * as LoopbackWorld from "./LoopbackWorld.ts"
 import * as RawPeer from "./RawPeer.ts"
 
@@ -32,12 +34,12 @@ const plain = (address: { readonly host: string; readonly port: number }) =>
 describe("a node", () => {
   const release = sample(10_000)
 
-  it.live("closes whoever speaks another protocol, at the first byte that shows it", () =>
+  it.live("closes whoever speaks another protocol, when neither of ours can follow", () =>
     Effect.gen(function* () {
       const world = yield* LoopbackWorld.make()
       const node = yield* world.node()
       const socket = yield* plain(node.address)
-      socket.write("GET")
+      socket.write(Buffer.alloc(1_024, "GET / HTTP/1.1\r\n"))
       yield* RawPeer.closed(socket)
     })
   )
@@ -110,10 +112,12 @@ describe("a node", () => {
   )
 })
 
-describe("a download", () => {
+const layers = { "our engine": BitTorrentSwarm.layer, "torrent-stream": TorrentStreamSwarm.layer }
+
+describe.each(Object.entries(layers))("a download by %s", (_, layer) => {
   it.live("throws out a liar that dialled it, and does not let it in again", () =>
     Effect.gen(function* () {
-      const world = yield* LoopbackWorld.make()
+      const world = yield* LoopbackWorld.make({}, layer)
       const release = sample(10_000)
       const waiting = yield* Deferred.make<void>()
       const bystander = yield* RawPeer.bystander(
@@ -142,11 +146,10 @@ describe("a download", () => {
 
   it.live("does not ban the one honest seeder whose pieces a liar had a hand in", () =>
     Effect.gen(function* () {
-      const world = yield* LoopbackWorld.make()
+      const world = yield* LoopbackWorld.make({}, layer)
       const release = sample(6_000_000)
-      const { content, lie } = lyingContent(release.bytes)
-      yield* (yield* world.node()).seed(release.torrent, content)
-      lie.armed = true
+      const lie = lying(release)
+      yield* (yield* world.node()).seed(lie.torrent, contentOf(lie.bytes))
       yield* (yield* world.node()).seed(release.torrent, contentOf(release.bytes))
       const { received, request } = into(release)
       yield* (yield* world.node()).download(request)
@@ -156,7 +159,7 @@ describe("a download", () => {
 
   it.live("takes its orders from a peer that sends nothing to one that does", () =>
     Effect.gen(function* () {
-      const world = yield* LoopbackWorld.make({ requestTimeout: "100 millis" })
+      const world = yield* LoopbackWorld.make({ requestTimeout: "100 millis" }, layer)
       const release = sample(10_000)
       const ordered = yield* Deferred.make<void>()
       const stalled = yield* RawPeer.serve((socket) =>
@@ -179,7 +182,7 @@ describe("a download", () => {
 
   it.live("asks nobody who announces more metadata than any release has", () =>
     Effect.gen(function* () {
-      const world = yield* LoopbackWorld.make()
+      const world = yield* LoopbackWorld.make({}, layer)
       const release = sample(10_000)
       const asked: Array<Option.Option<ExtensionMessage.MetadataMessage>> = []
       const answered = yield* Deferred.make<void>()
@@ -191,7 +194,11 @@ describe("a download", () => {
             Deferred.doneUnsafe(answered, Effect.void)
           }
           RawPeer.listen(socket, onMessage, 0)
-          const handshake = ExtensionMessage.encodeHandshake({ metadataSize: 2 ** 32, reqq: 1 })
+          const handshake = ExtensionMessage.encodeHandshake({
+            names: [ExtensionMessage.UT_METADATA],
+            metadataSize: 2 ** 32,
+            reqq: 1
+          })
           socket.write(RawPeer.message(20, Uint8Array.of(0), handshake))
           // Its answer shows that the handshake before has been read.
           socket.write(RawPeer.message(20, Uint8Array.of(1), ExtensionMessage.encodeRequest(0)))

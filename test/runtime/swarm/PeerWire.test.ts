@@ -1,7 +1,13 @@
 import { assert, describe, it } from "@effect/vitest"
 import type { Message } from "../../../src/runtime/swarm/PeerWireGuard.ts"
 import { PeerWireGuard } from "../../../src/runtime/swarm/PeerWireGuard.ts"
-import { PeerWire, PIPELINE_MAX, PIPELINE_MIN, UNREQUESTED_MAX } from "../../../src/runtime/swarm/PeerWire.ts"
+import {
+  PeerWire,
+  PIPELINE_MAX,
+  PIPELINE_MIN,
+  REFUSED_REST_MS,
+  UNREQUESTED_MAX
+} from "../../../src/runtime/swarm/PeerWire.ts"
 import { OUTBOX_MAX_BYTES, REQUEST_QUEUE_MAX } from "../../../src/runtime/swarm/UploadQueue.ts"
 
 const BLOCK = 16_384
@@ -9,16 +15,17 @@ const BLOCK = 16_384
 const FULL = 5
 
 /** A wire whose clock, outbox and peer are the test's. */
-const wired = (name = "192.0.2.1:1") => {
-  const guard = new PeerWireGuard()
-  const state = { now: 0, pending: 0, sent: new Array<Message>(), faults: new Array<string>() }
-  const wire = new PeerWire(name, {
-    send: (...parts) => void state.sent.push(...guard.push(Buffer.concat(parts)).messages),
+const wired = (name = "192.0.2.1:1", fast = false) => {
+  const guard = new PeerWireGuard({ fast })
+  const state = { now: 0, pending: 0, closes: 0, sent: new Array<Message>(), faults: new Array<string>() }
+  const outlet = {
+    send: (...parts: ReadonlyArray<Uint8Array>) => void state.sent.push(...guard.push(Buffer.concat(parts)).messages),
     pendingBytes: () => state.pending,
-    close: () => {},
-    fault: (problem) => void state.faults.push(problem),
+    close: () => void state.closes++,
+    fault: (problem: string) => void state.faults.push(problem),
     now: () => state.now
-  })
+  }
+  const wire = new PeerWire(name, outlet, { fast })
   return { wire, state }
 }
 
@@ -163,5 +170,181 @@ describe("PeerWire", () => {
     assert.deepStrictEqual(state.sent, [])
     wire.bitfield({ buffer: Uint8Array.of(0, 0x80) })
     assert.strictEqual(state.sent.length, 1)
+  })
+})
+
+describe("PeerWire with the fast extension (BEP 6)", () => {
+  const request = (index: number): Message => ({ _tag: "Request", index, offset: 0, length: BLOCK })
+  const reject = (index: number): Message => ({ _tag: "Reject", index, offset: 0, length: BLOCK })
+  const fast = () => wired("192.0.2.1:1", true)
+  type Respond = (error: Error | null, bytes?: Uint8Array) => void
+
+  it("says have all, have none or a bitfield, once, and single pieces afterwards", () => {
+    const full = fast()
+    full.wire.fit(9)
+    full.wire.bitfield({ buffer: Uint8Array.of(0xff, 0x80) })
+    assert.deepStrictEqual(full.state.sent, [{ _tag: "HaveAll" }])
+    full.wire.open()
+    full.wire.bitfield({ buffer: Uint8Array.of(0xff, 0x80) })
+    assert.strictEqual(full.state.sent.length, 1)
+
+    const empty = fast()
+    empty.wire.bitfield({ buffer: Uint8Array.of(0) })
+    assert.deepStrictEqual(empty.state.sent, [{ _tag: "HaveNone" }])
+    empty.wire.bitfield({ buffer: Uint8Array.of(0xa0) })
+    assert.deepStrictEqual(empty.state.sent.slice(1), [
+      { _tag: "Have", index: 0 },
+      { _tag: "Have", index: 2 }
+    ])
+
+    const some = fast()
+    some.wire.bitfield({ buffer: Uint8Array.of(0xa0) })
+    assert.strictEqual(some.state.sent[0]?._tag, "Bitfield")
+
+    const silent = fast()
+    silent.wire.open()
+    assert.deepStrictEqual(silent.state.sent, [{ _tag: "HaveNone" }])
+    const old = wired()
+    old.wire.open()
+    assert.deepStrictEqual(old.state.sent, [])
+  })
+
+  it("refuses what it is asked for while it chokes, unless it allowed that", () => {
+    const { state, wire } = fast()
+    wire.on("request", (_index: number, _offset: number, length: number, respond: Respond) =>
+      respond(null, new Uint8Array(length))
+    )
+    wire.haveAll()
+    wire.allowedFast(2)
+    wire.receive(request(1))
+    wire.receive(request(2))
+    assert.deepStrictEqual(
+      state.sent.slice(2).map(({ _tag }) => _tag),
+      ["Reject", "Piece"]
+    )
+  })
+
+  it("refuses what waits when it chokes, when it is cancelled, and what it does not have", () => {
+    const { state, wire } = fast()
+    wire.on("request", () => {})
+    wire.bitfield({ buffer: Uint8Array.of(0xe0) })
+    wire.unchoke()
+    state.pending = OUTBOX_MAX_BYTES
+    for (const index of [0, 1, 2, 3]) wire.receive(request(index))
+    assert.deepStrictEqual(state.sent.slice(2), [reject(3)])
+    wire.receive({ _tag: "Cancel", index: 1, offset: 0, length: BLOCK })
+    assert.deepStrictEqual(state.sent.slice(3), [reject(1)])
+    wire.choke()
+    assert.deepStrictEqual(state.sent.slice(4), [{ _tag: "Choke" }, reject(0), reject(2)])
+  })
+
+  it("refuses a block whose reading came to its end after the choke, or failed", () => {
+    const { state, wire } = fast()
+    const waiting: Array<Respond> = []
+    wire.on("request", (_index: number, _offset: number, _length: number, respond: Respond) => waiting.push(respond))
+    wire.haveAll()
+    wire.unchoke()
+    wire.receive(request(0))
+    wire.receive(request(1))
+    waiting[0]?.(new Error("EIO"))
+    wire.choke()
+    waiting[1]?.(null, new Uint8Array(BLOCK))
+    assert.deepStrictEqual(state.sent.slice(2), [reject(0), { _tag: "Choke" }, reject(1)])
+    assert.strictEqual(state.closes, 0)
+  })
+
+  it("closes a peer that cannot be told that a block is unreadable", () => {
+    const { state, wire } = wired()
+    wire.on("request", (_index: number, _offset: number, _length: number, respond: Respond) =>
+      respond(new Error("EIO"))
+    )
+    wire.unchoke()
+    wire.receive(request(0))
+    assert.strictEqual(state.closes, 1)
+  })
+
+  it("takes have all for every piece, also when it learns later how many there are", () => {
+    for (const known of [true, false]) {
+      const { wire } = fast()
+      const heard: Array<string> = []
+      for (const event of ["haveAll", "bitfield"]) wire.on(event, () => void heard.push(event))
+      if (known) wire.fit(9)
+      wire.receive({ _tag: "HaveAll" })
+      assert.isTrue(wire.has(8))
+      if (!known) wire.fit(9)
+      assert.deepStrictEqual(heard, ["haveAll", "bitfield"])
+      assert.strictEqual(wire.peerPieces.filter(Boolean).length, 9)
+    }
+  })
+
+  it("keeps its orders when the peer chokes, until the peer refuses each", () => {
+    const { wire } = fast()
+    wire.receive({ _tag: "HaveAll" })
+    wire.receive({ _tag: "Unchoke" })
+    const answers: Array<Error | null> = []
+    const refused: Array<number> = []
+    wire.on("reject", (index: number) => void refused.push(index))
+    for (const index of [0, 1]) wire.request(index, 0, BLOCK, (error) => void answers.push(error))
+    wire.receive({ _tag: "Choke" })
+    assert.deepStrictEqual(answers, [])
+    wire.receive(reject(0))
+    wire.receive(block(1))
+    assert.deepStrictEqual(
+      answers.map((error) => error === null),
+      [false, true]
+    )
+    assert.deepStrictEqual(refused, [0])
+    assert.strictEqual(wire.ordered, 0)
+  })
+
+  it("hides a piece from the engine for a while when a peer that does not choke refuses it", () => {
+    const { state, wire } = fast()
+    wire.fit(4)
+    wire.receive({ _tag: "HaveAll" })
+    wire.receive({ _tag: "Unchoke" })
+    const shown: Array<boolean | undefined> = []
+    wire.request(3, 0, BLOCK, () => void shown.push(wire.peerPieces[3]))
+    wire.receive(reject(3))
+    assert.deepStrictEqual(shown, [false])
+    const again: Array<number> = []
+    wire.on("have", (index: number) => void again.push(index))
+    state.now = REFUSED_REST_MS
+    wire.tick(state.now)
+    assert.deepStrictEqual(again, [3])
+    assert.isTrue(wire.peerPieces[3])
+  })
+
+  it("asks a peer that chokes for the pieces that it allowed, and for no others", () => {
+    const { state, wire } = fast()
+    const allowed: Array<number> = []
+    wire.on("allowedFast", (index: number) => void allowed.push(index))
+    wire.receive({ _tag: "AllowedFast", index: 2 })
+    assert.deepStrictEqual(allowed, [2])
+    wire.request(1, 0, BLOCK, () => {})
+    wire.request(2, 0, BLOCK, () => {})
+    assert.deepStrictEqual(state.sent, [request(2)])
+  })
+
+  it("closes a peer that refuses what nobody asked for, and none that refuses what was cancelled", () => {
+    const { state, wire } = fast()
+    wire.receive({ _tag: "Unchoke" })
+    const errors: Array<Error | null> = []
+    for (let i = 0; i < 100; i++) {
+      wire.request(i, 0, BLOCK, (error) => void errors.push(error))
+      wire.cancel(i, 0, BLOCK)
+      wire.receive(reject(i))
+    }
+    assert.strictEqual(errors.length, 100)
+    for (let i = 0; i < UNREQUESTED_MAX; i++) wire.receive(reject(0))
+    assert.deepStrictEqual(state.faults, [])
+    wire.receive(reject(0))
+    assert.strictEqual(state.faults.length, 1)
+  })
+
+  it("keeps no more on order than the peer queues", () => {
+    const { wire } = fast()
+    wire.receive({ _tag: "Unchoke" })
+    wire.setPeerQueue(3)
+    assert.strictEqual(fill(wire, 0), 3)
   })
 })

@@ -57,7 +57,7 @@ export const dial = (
     Effect.callback<Socket>((resume) => {
       const socket = connect({ ...address, noDelay: true })
       socket.on("error", () => {})
-      socket.write(Handshake.encode(infohash, PEER_ID, hasDhtNode))
+      socket.write(Handshake.encode(infohash, PEER_ID, { dht: hasDhtNode }))
       socket.once("connect", () => resume(Effect.succeed(socket)))
     }),
     (socket) => Effect.sync(() => socket.destroy())

@@ -160,10 +160,16 @@ const packages = (disk: Disk, device: Device, location: string) => {
     stage: (torrent) =>
       device.write(`place for ${torrent.name}`, Effect.map(raw.stage(torrent), through), failTo("write")),
     discard: (torrent) => device.write(`${torrent.name} discarded`, raw.discard(torrent), failTo("remove")),
+    restage: (stored) => device.write(`copy of ${stored.torrent.name}`, raw.restage(stored), failTo("write")),
     commit: (stored) =>
       device.write(`release ${stored.release.n}@${stored.release.v}`, raw.commit(stored), failTo("commit")),
     find: (publisher, name, version) => device.read(raw.find(publisher, name, version), failTo("read")),
     list: device.read(raw.list, failTo("list")),
+    keys: device.read(raw.keys, failTo("list")),
+    get: (key) => device.read(raw.get(key), failTo("read")),
+    touch: (stored) => device.write(`use of ${stored.torrent.name}`, raw.touch(stored), failTo("touch")),
+    remove: (stored) =>
+      device.write(`release ${stored.release.n}@${stored.release.v} removed`, raw.remove(stored), failTo("remove")),
     open: (stored) => device.read(Effect.map(raw.open(stored), through), failTo("open"))
   })
 }

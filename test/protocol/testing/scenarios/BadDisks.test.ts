@@ -4,7 +4,7 @@ import { badDisks } from "../../../../src/protocol/testing/scenarios/BadDisks.ts
 import * as Seeds from "./Seeds.ts"
 
 /** Few enough for every run of the tests; the simulation's own runs take hundreds. */
-const SEEDS = 8
+const SEEDS = 4
 
 describe("bad-disks", () => {
   it(
@@ -16,7 +16,7 @@ describe("bad-disks", () => {
   )
 
   it("plays a seed twice in the same way, and two seeds in different ways", () => {
-    const [once, again, other] = [1, 1, 2].map((seed) => Seeds.report(badDisks, seed).hash)
+    const [once, again, other] = Seeds.hashes(badDisks)
     assert.strictEqual(once, again)
     assert.notStrictEqual(once, other)
   })

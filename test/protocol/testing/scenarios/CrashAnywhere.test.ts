@@ -4,7 +4,7 @@ import { crashAnywhere } from "../../../../src/protocol/testing/scenarios/CrashA
 import * as Seeds from "./Seeds.ts"
 
 /** Few enough for every run of the tests; the simulation's own runs take hundreds. */
-const SEEDS = 8
+const SEEDS = 4
 
 describe("crash-anywhere", () => {
   it(
@@ -16,7 +16,7 @@ describe("crash-anywhere", () => {
   )
 
   it("plays a seed twice in the same way, and two seeds in different ways", () => {
-    const [once, again, other] = [1, 1, 2].map((seed) => Seeds.report(crashAnywhere, seed).hash)
+    const [once, again, other] = Seeds.hashes(crashAnywhere)
     assert.strictEqual(once, again)
     assert.notStrictEqual(once, other)
   })

@@ -3,7 +3,7 @@ import { forgeries } from "../../../../src/protocol/testing/scenarios/Forgeries.
 import * as Seeds from "./Seeds.ts"
 
 /** Few enough for every run of the tests; the simulation's own runs take hundreds. */
-const SEEDS = 6
+const SEEDS = 3
 
 describe("forgeries", () => {
   it(
@@ -23,7 +23,7 @@ describe("forgeries", () => {
   )
 
   it("plays a seed twice in the same way, and two seeds in different ways", () => {
-    const [once, again, other] = [1, 1, 2].map((seed) => Seeds.report(forgeries, seed).hash)
+    const [once, again, other] = Seeds.hashes(forgeries)
     assert.strictEqual(once, again)
     assert.notStrictEqual(once, other)
   })

@@ -3,7 +3,7 @@ import { halfPublished } from "../../../../src/protocol/testing/scenarios/HalfPu
 import * as Seeds from "./Seeds.ts"
 
 /** Few enough for every run of the tests; the simulation's own runs take hundreds. */
-const SEEDS = 10
+const SEEDS = 5
 
 describe("half-published", () => {
   it(
@@ -23,7 +23,7 @@ describe("half-published", () => {
   )
 
   it("plays a seed twice in the same way, and two seeds in different ways", () => {
-    const [once, again, other] = [1, 1, 2].map((seed) => Seeds.report(halfPublished, seed).hash)
+    const [once, again, other] = Seeds.hashes(halfPublished)
     assert.strictEqual(once, again)
     assert.notStrictEqual(once, other)
   })

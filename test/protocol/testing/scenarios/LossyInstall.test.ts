@@ -4,7 +4,7 @@ import { lossyInstall } from "../../../../src/protocol/testing/scenarios/LossyIn
 import * as Seeds from "./Seeds.ts"
 
 /** Few enough for every run of the tests; the simulation's own runs take hundreds. */
-const SEEDS = 4
+const SEEDS = 2
 
 describe("lossy-install", () => {
   it(
@@ -16,7 +16,7 @@ describe("lossy-install", () => {
   )
 
   it("plays a seed twice in the same way, and two seeds in different ways", () => {
-    const [once, again, other] = [1, 1, 2].map((seed) => Seeds.report(lossyInstall, seed).hash)
+    const [once, again, other] = Seeds.hashes(lossyInstall)
     assert.strictEqual(once, again)
     assert.notStrictEqual(once, other)
   })

@@ -3,7 +3,7 @@ import { powerCut } from "../../../../src/protocol/testing/scenarios/PowerCut.ts
 import * as Seeds from "./Seeds.ts"
 
 /** Few enough for every run of the tests; the simulation's own runs take hundreds. */
-const SEEDS = 3
+const SEEDS = 2
 
 describe("power-cut", () => {
   it(
@@ -23,7 +23,7 @@ describe("power-cut", () => {
   )
 
   it("plays a seed twice in the same way, and two seeds in different ways", () => {
-    const [once, again, other] = [1, 1, 2].map((seed) => Seeds.report(powerCut, seed).hash)
+    const [once, again, other] = Seeds.hashes(powerCut)
     assert.strictEqual(once, again)
     assert.notStrictEqual(once, other)
   })

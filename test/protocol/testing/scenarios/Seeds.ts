@@ -13,7 +13,7 @@ import * as NodeHasher from "../../../../src/runtime/crypto/NodeHasher.ts"
 
 const crypto = Effect.runSync(Effect.scoped(Layer.build(Layer.mergeAll(NodeEd25519.layer, NodeHasher.layer))))
 
-export const report = (scenario: Scenario, seed: number): Simulation.Report =>
+const play = (scenario: Scenario, seed: number): Simulation.Report =>
   Effect.runSync(
     Simulation.run({
       seed,
@@ -23,6 +23,24 @@ export const report = (scenario: Scenario, seed: number): Simulation.Report =>
       keep: "none"
     })
   )
+
+const reports = new WeakMap<Scenario, Map<number, Simulation.Report>>()
+
+/** What came of a seed; it is played once, however often this is asked for. */
+export const report = (scenario: Scenario, seed: number): Simulation.Report => {
+  const known = reports.get(scenario) ?? new Map<number, Simulation.Report>()
+  reports.set(scenario, known)
+  const found = known.get(seed) ?? play(scenario, seed)
+  known.set(seed, found)
+  return found
+}
+
+/** Hashes of the traces of a seed, of the same seed played again, and of another one. */
+export const hashes = (scenario: Scenario): readonly [once: string, again: string, other: string] => [
+  report(scenario, 1).hash,
+  play(scenario, 1).hash,
+  report(scenario, 2).hash
+]
 
 /** For tests of several seeds, ms: a seed takes under a second on a machine that does nothing else. */
 export const TIMEOUT_MS = 120_000

@@ -8,7 +8,7 @@ import { vanishingSeeders } from "../../../../src/protocol/testing/scenarios/Van
 import * as Seeds from "./Seeds.ts"
 
 /** Few enough for every run of the tests; the simulation's own runs take hundreds. */
-const SEEDS = 8
+const SEEDS = 4
 
 describe("vanishing-seeders", () => {
   it(
@@ -20,7 +20,7 @@ describe("vanishing-seeders", () => {
   )
 
   it("plays a seed twice in the same way, and two seeds in different ways", () => {
-    const [once, again, other] = [1, 1, 2].map((seed) => Seeds.report(vanishingSeeders, seed).hash)
+    const [once, again, other] = Seeds.hashes(vanishingSeeders)
     assert.strictEqual(once, again)
     assert.notStrictEqual(once, other)
   })

@@ -1,0 +1,60 @@
+/**
+ * `ls-cli install` where everything is there already: told before the program is loaded, which takes longer
+ * than all that there is to look at. Only command lines of the plainest kind are understood here; every
+ * other one, and every project where there is something to do, is the program's.
+ */
+import * as Path from "node:path"
+import * as Printable from "../runtime/archive/Printable.ts"
+import * as EngineStrict from "../runtime/install/EngineStrict.ts"
+import * as InstalledState from "../runtime/install/InstalledState.ts"
+import * as InstallReport from "../runtime/install/InstallReport.ts"
+
+/** Says nothing here, but must be what the program takes too. */
+const BOOTSTRAP = /^[A-Za-z0-9][A-Za-z0-9.-]*:[1-9]\d{0,4}(?:,[A-Za-z0-9][A-Za-z0-9.-]*:[1-9]\d{0,4})*$/
+
+export interface Wish {
+  readonly directory: string
+  readonly production: boolean
+  readonly json: boolean
+}
+
+/** What a command line asks for; `undefined` for what is not understood here. */
+export const wishOf = (argv: ReadonlyArray<string>): Wish | undefined => {
+  const [command, ...rest] = argv
+  if (command !== "install" && command !== "i") return undefined
+  const words = rest.flatMap((word) => {
+    const [, flag, value] = /^(--(?:dir|home|bootstrap))=(.*)$/s.exec(word) ?? []
+    return flag === undefined || value === undefined ? [word] : [flag, value]
+  })
+  const wish = { directory: ".", production: false, json: false }
+  const seen = new Set<string>()
+  for (let at = 0; at < words.length; at++) {
+    const word = words[at]!
+    if (seen.has(word)) return undefined
+    seen.add(word)
+    if (word === "--json") wish.json = true
+    else if (word === "--production") wish.production = true
+    else if (word === "--dir" || word === "--home" || word === "--bootstrap") {
+      const value = words[++at]
+      if (value === undefined || value === "" || value.startsWith("-")) return undefined
+      if (word === "--bootstrap" && !BOOTSTRAP.test(value)) return undefined
+      if (word === "--dir") wish.directory = value
+    } else if (word !== "--frozen" && word !== "--offline") return undefined
+  }
+  return wish
+}
+
+/** Whether there was nothing to do, which is then printed. */
+export const tell = (argv: ReadonlyArray<string>): boolean => {
+  const wish = wishOf(argv)
+  if (wish === undefined) return false
+  const directory = Path.resolve(wish.directory)
+  const engineStrict = EngineStrict.isStrict(directory)
+  const state = InstalledState.current(directory, { production: wish.production, engineStrict })
+  if (state === undefined) return false
+  const report = InstallReport.unchanged(directory, state)
+  const text = wish.json ? JSON.stringify(report) : Printable.plain(InstallReport.summary(report))
+  process.stdout.on("error", () => {})
+  process.stdout.write(`${text}\n`)
+  return true
+}

@@ -1,0 +1,34 @@
+/** The tree of a project for the commands that show it: as it is installed, else as it is locked. */
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import { InvalidProject } from "../../runtime/install/InstallError.ts"
+import * as InstalledState from "../../runtime/install/InstalledState.ts"
+import * as Project from "./Project.ts"
+
+export interface Package {
+  readonly name: string
+  readonly version: string
+  /** Base64. */
+  readonly publisher: string
+  /** By name: keys of the tree's packages. */
+  readonly dependencies: { readonly [name: string]: string }
+  readonly notRun?: ReadonlyArray<string>
+}
+
+export interface Tree {
+  readonly packages: { readonly [key: string]: Package }
+  readonly project: { readonly [name: string]: string }
+  readonly isInstalled: boolean
+}
+
+/** `directory` is absolute. Fails where there is neither. */
+export const read = Effect.fnUntraced(function* (directory: string) {
+  const state = InstalledState.read(directory)
+  if (state !== undefined) return { ...state, isInstalled: true } satisfies Tree
+  const lock = Option.getOrUndefined(yield* Project.lock(directory))
+  if (lock !== undefined) {
+    const { packages, project } = lock
+    return { packages, project: Object.fromEntries(Object.entries(project)), isInstalled: false } satisfies Tree
+  }
+  return yield* new InvalidProject({ location: directory, problem: "nothing was installed or locked there by ls-cli" })
+})

@@ -1,0 +1,79 @@
+/** `ls-cli outdated`: what is installed, what package.json would admit by now, and what is newest. */
+import * as Effect from "effect/Effect"
+import * as NodePath from "node:path"
+import * as Option from "effect/Option"
+import * as PackageSpec from "../../protocol/core/PackageSpec.ts"
+import { InvalidProject } from "../../runtime/install/InstallError.ts"
+import { Output } from "../Output.ts"
+import { Session } from "../Session.ts"
+import * as Installed from "./Installed.ts"
+import * as Network from "./Network.ts"
+import * as Project from "./Project.ts"
+import * as Select from "./Select.ts"
+
+/** Names looked up at a time. */
+const CONCURRENCY = 16
+
+interface Row {
+  readonly name: string
+  /** As package.json asks for it. */
+  readonly range: string
+  /** Empty where it is not installed. */
+  readonly current: string
+  /** Empty where nobody has such a version. */
+  readonly wanted: string
+  readonly latest: string
+}
+
+const table = (rows: ReadonlyArray<Row>): ReadonlyArray<string> => {
+  const cells = [
+    ["package", "current", "wanted", "latest"],
+    ...rows.map(({ current, latest, name, wanted }) => [name, current || "missing", wanted || "none", latest || "none"])
+  ]
+  const widths = [0, 1, 2, 3].map((column) => Math.max(...cells.map((row) => row[column]!.length)))
+  return cells.map((row) =>
+    row
+      .map((cell, column) => cell.padEnd(widths[column]!))
+      .join("  ")
+      .trimEnd()
+  )
+}
+
+/** Which version a spec comes to today; nothing where there is none, or none that may be taken. */
+const versionOf = (text: string, chooser: Select.Chooser) =>
+  Effect.fromResult(PackageSpec.parse(text)).pipe(
+    Effect.flatMap((spec) => Select.resolve(spec, chooser)),
+    Effect.map(({ release }): string => release.v),
+    Effect.catchTag(["RegistryError", "InvalidSpec"], () => Effect.succeed(""))
+  )
+
+export const run = Effect.fnUntraced(function* ({ dir, ...choice }: Select.Choice & { readonly dir: string }) {
+  const output = yield* Output
+  const session = yield* Session
+  const directory = NodePath.resolve(dir)
+  const chooser = yield* Select.chooserOf(choice)
+  const wishes = Option.getOrUndefined(yield* Project.wishes(directory))
+  if (wishes === undefined) {
+    return yield* new InvalidProject({ location: directory, problem: "it has no package.json" })
+  }
+  const tree = Option.getOrUndefined(yield* Effect.option(Installed.read(directory)))
+  const currentOf = (name: string): string => tree?.packages[tree.project[name] ?? ""]?.version ?? ""
+  const asked = Object.entries({ ...wishes.dependencies, ...wishes.optionalDependencies })
+  const work = Effect.forEach(
+    asked,
+    Effect.fnUntraced(function* ([name, range]) {
+      const wanted = yield* versionOf(`${name}@${range.trim() === "" ? "*" : range}`, chooser)
+      const latest = yield* versionOf(name, chooser)
+      return { name, range, current: currentOf(name), wanted, latest } satisfies Row
+    }),
+    { concurrency: CONCURRENCY }
+  )
+  const rows = yield* session.limited(
+    output.task(`Looking up ${asked.length} packages`, () => work).pipe(Network.provideRecords)
+  )
+  const outdated = rows.filter(({ current, latest, wanted }) => current !== wanted || current !== latest)
+  yield* output.result(
+    { dir: directory, outdated },
+    outdated.length === 0 ? ["Everything is up to date"] : table(outdated)
+  )
+})

@@ -1,0 +1,37 @@
+/**
+ * What of a lock file does not lie in the store as it was unpacked. Light, and without waiting: every
+ * program that is run begins with this look, and as a rule nothing is missing.
+ */
+import * as Fs from "node:fs"
+import * as UnpackedIndex from "../store/UnpackedIndex.ts"
+import type { Instance, LockedModules } from "./LockedModules.ts"
+import * as ModuleStore from "./ModuleStore.ts"
+
+/** Whether a release is there and none of its files was written to, by the quick look at size, time and mode. */
+const intact = (store: ModuleStore.ModuleStore, instance: Instance): UnpackedIndex.UnpackedIndex | undefined => {
+  const contentHash = store.contentHashOf(instance)
+  const index = contentHash === undefined ? undefined : UnpackedIndex.intact(store.files, contentHash)
+  return index?.vouched.includes(UnpackedIndex.vouchOf(instance)) === true ? index : undefined
+}
+
+/** Of a release that stands in several places, the further ones: made anew where somebody wrote to their files. */
+const isPlaced = (store: ModuleStore.ModuleStore, instance: Instance, index: UnpackedIndex.UnpackedIndex): boolean => {
+  if (instance.copy === 0) return true
+  const directory = store.directoryOf(instance)
+  if (directory === undefined) return false
+  if (UnpackedIndex.changed(directory, index) === undefined) return true
+  Fs.rmSync(directory, { recursive: true, force: true })
+  return store.directoryOf(instance) !== undefined
+}
+
+/**
+ * Ids of what is locked and not in the store. Waits for nothing, and is quick where nothing is missing. Throws as
+ * `node:fs` does where the store cannot be used.
+ */
+export const missing = (home: string, { instances }: LockedModules): ReadonlyArray<string> => {
+  const store = ModuleStore.open(home)
+  return [...instances.values()].flatMap((instance) => {
+    const index = intact(store, instance)
+    return index !== undefined && isPlaced(store, instance, index) ? [] : [instance.id]
+  })
+}
