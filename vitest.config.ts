@@ -57,7 +57,7 @@ export default defineConfig({
           // One more than there are cores: some wait for sockets and processes meanwhile.
           maxWorkers: Os.availableParallelism() + 1,
           testTimeout: 60_000,
-          hookTimeout: 60_000
+          hookTimeout: 120_000
         }
       },
       {

@@ -42,7 +42,7 @@ const valueOf = (message: unknown, id: string): unknown => {
 const doneOf = (value: unknown): Errand.Done | undefined => {
   if (!isObject(value)) return undefined
   const { code, stderr, stdout } = value
-  return typeof code === "number" && typeof stdout === "string" && typeof stderr === "string"
+  return Number.isInteger(code) && typeof code === "number" && typeof stdout === "string" && typeof stderr === "string"
     ? { code, stdout, stderr }
     : undefined
 }
@@ -90,7 +90,10 @@ const ask = (path: string, home: string, args: ReadonlyArray<string>): Promise<E
     })
   })
 
-/** Whether the command was run; if not it is still to be. */
+/**
+ * Whether the command was run; if not it is still to be. A person who waits at a terminal sees what is going on only
+ * where the program runs, so that nothing that may take long is left to this.
+ */
 export const deliver = async (argv: ReadonlyArray<string>): Promise<boolean> => {
   const order = Errand.orderOf(argv)
   if (order === undefined || process.env["LIBRESEED_DEBUG"] === "1") return false
@@ -102,8 +105,9 @@ export const deliver = async (argv: ReadonlyArray<string>): Promise<boolean> => 
   // Whoever reads our output may leave early.
   process.stdout.on("error", () => {})
   process.stderr.on("error", () => {})
-  process.stdout.write(done.stdout)
+  // What is told besides mostly came first.
   process.stderr.write(done.stderr)
+  process.stdout.write(done.stdout)
   process.exitCode = done.code
   return true
 }

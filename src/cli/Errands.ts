@@ -1,9 +1,12 @@
 /** The daemon's side of an errand: runs a command of this program, and collects what it prints. */
+import * as Cause from "effect/Cause"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
+import * as References from "effect/References"
 import * as Util from "node:util"
-import { ExitCode } from "../protocol/core/Errors.ts"
+import { ExitCode, explain } from "../protocol/core/Errors.ts"
 import { Dht } from "../protocol/dht/Dht.ts"
 import * as DhtRpc from "../runtime/daemon/DhtRpc.ts"
 import * as Errand from "../runtime/daemon/Errand.ts"
@@ -32,6 +35,18 @@ const collector = () => {
     trace: error
   })
   return { console, error, texts, isTooMuch: () => isTooMuch }
+}
+
+/** Whether it failed by what this process is or has, so that another one may do better. */
+const isOwnFault = (cause: Cause.Cause<unknown>): boolean => {
+  const error = Option.getOrUndefined(Cause.findErrorOption(cause))
+  const exitCode = explain(error)?.exitCode
+  return (
+    Cause.hasDies(cause) ||
+    Cause.hasInterrupts(cause) ||
+    exitCode === ExitCode.storage ||
+    explain(error)?._tag === "SocketFailed"
+  )
 }
 
 /** Whether the arguments mean the network that this process is in: none named is the public one. */
@@ -65,8 +80,14 @@ export const make = Effect.gen(function* () {
     const exit = yield* run([...args, "--home", home], () => {}).pipe(
       Effect.provideService(Hosted, { dht }),
       Effect.provideService(Console.Console, console),
+      // That of the daemon is not that of the command.
+      Effect.provideService(References.MinimumLogLevel, "Info"),
       Effect.exit
     )
+    if (Exit.isFailure(exit) && isOwnFault(exit.cause)) {
+      yield* Effect.logDebug("An errand is left to a process of its own", exit.cause)
+      return undefined
+    }
     const failure = Exit.isFailure(exit) ? Failure.fromCause(exit.cause) : undefined
     if (failure !== undefined) error(Failure.render(failure, Failure.asksForJson(args)))
     if (isTooMuch()) return undefined

@@ -8,6 +8,7 @@ import * as Path from "node:path"
 import { ExitCode } from "../protocol/core/Errors.ts"
 import * as PeerAddress from "../protocol/core/PeerAddress.ts"
 import * as HomeDirectory from "../runtime/doctor/HomeDirectory.ts"
+import { isNode } from "./NodeAddress.ts"
 
 /** Nodes that the public DHT is entered by where none are given. */
 export const PUBLIC_ROUTERS: ReadonlyArray<string> = [
@@ -129,14 +130,6 @@ export interface Settings {
 
 const invalid = (argument: string, problem: string, hint: string) =>
   Effect.fail(new InvalidArgument({ argument, problem, hint }))
-
-const NODE = /^([A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?):([1-9]\d{0,4})$/
-
-/** Whether it is `host:port` of somebody to ask; the host may be a name. */
-export const isNode = (text: string): boolean => {
-  const match = NODE.exec(text)
-  return match !== null && Number(match[2]) <= 65_535
-}
 
 /** RFC 1035 §2.3.4; underscores are common in names that are no hosts'. */
 const DOMAIN =

@@ -2,6 +2,11 @@
 import * as Courier from "./Courier.ts"
 import * as UpToDate from "./UpToDate.ts"
 
-/** Whether the command is done; if not it is still to be run. */
-export const take = async (argv: ReadonlyArray<string>): Promise<boolean> =>
-  UpToDate.tell(argv) || (await Courier.deliver(argv))
+/** Whether the command is done; if not it is still to be run. What goes wrong here is the program's to tell. */
+export const take = async (argv: ReadonlyArray<string>): Promise<boolean> => {
+  try {
+    return UpToDate.tell(argv) || (await Courier.deliver(argv))
+  } catch {
+    return false
+  }
+}

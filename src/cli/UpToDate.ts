@@ -5,12 +5,11 @@
  */
 import * as Path from "node:path"
 import * as Printable from "../runtime/archive/Printable.ts"
+import * as HomeDirectory from "../runtime/doctor/HomeDirectory.ts"
 import * as EngineStrict from "../runtime/install/EngineStrict.ts"
 import * as InstalledState from "../runtime/install/InstalledState.ts"
 import * as InstallReport from "../runtime/install/InstallReport.ts"
-
-/** Says nothing here, but must be what the program takes too. */
-const BOOTSTRAP = /^[A-Za-z0-9][A-Za-z0-9.-]*:[1-9]\d{0,4}(?:,[A-Za-z0-9][A-Za-z0-9.-]*:[1-9]\d{0,4})*$/
+import * as NodeAddress from "./NodeAddress.ts"
 
 export interface Wish {
   readonly directory: string
@@ -37,7 +36,8 @@ export const wishOf = (argv: ReadonlyArray<string>): Wish | undefined => {
     else if (word === "--dir" || word === "--home" || word === "--bootstrap") {
       const value = words[++at]
       if (value === undefined || value === "" || value.startsWith("-")) return undefined
-      if (word === "--bootstrap" && !BOOTSTRAP.test(value)) return undefined
+      if (word === "--bootstrap" && !value.split(",").every(NodeAddress.isNode)) return undefined
+      if (word === "--home" && HomeDirectory.problemOf(Path.resolve(value)) !== undefined) return undefined
       if (word === "--dir") wish.directory = value
     } else if (word !== "--frozen" && word !== "--offline") return undefined
   }

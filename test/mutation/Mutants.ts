@@ -367,8 +367,8 @@ export const mutants: ReadonlyArray<Mutant> = [
     name: "written-to-one-node",
     about: "a record is stored on the closest node alone",
     file: "dht/client/LookUp.ts",
-    find: "const closest = Networks.spread(nearest, width)",
-    replace: "const closest = Networks.spread(nearest, 1)",
+    find: "spread.slice(0, width)",
+    replace: "spread.slice(0, 1)",
     caughtBy: { scenario: "half-published", seed: 2 }
   },
   {

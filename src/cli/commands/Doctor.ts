@@ -16,7 +16,8 @@ import * as Sntp from "../../runtime/doctor/Sntp.ts"
 import * as OfflineNode from "../../runtime/OfflineNode.ts"
 import { Output } from "../Output.ts"
 import { Session } from "../Session.ts"
-import { InvalidArgument, isNode } from "../Settings.ts"
+import { isNode } from "../NodeAddress.ts"
+import { InvalidArgument } from "../Settings.ts"
 
 export interface Flags {
   readonly timeServer: Option.Option<string>

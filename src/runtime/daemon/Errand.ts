@@ -1,7 +1,7 @@
 /**
  * A command that the daemon runs in the place of the process that its user started, which then has
  * nothing to load: all of it takes less time than the program would to begin. Only commands that ask
- * and change nothing, and touch no file but those of the home, are run so. What both ends must agree
+ * are run so, and write nothing but what this home has observed. What both ends must agree
  * on is here, and needs nothing but Node.
  */
 
@@ -22,9 +22,9 @@ export interface Done {
   readonly stderr: string
 }
 
-/** The flags by which somebody says that a daemon is not to be asked, or what only a process of one's own can do. */
-const OWN_PROCESS =
-  /^(?:-h|-v|--|--(?:help|version|wizard|completions|log-level|no-daemon|daemon|listen|dns-seed|lan|offline|bundle)(?:=.*)?)$/s
+/** Flags that a process elsewhere takes as it would be taken here; with any other one a command is no errand. */
+const SWITCHES: ReadonlySet<string> = new Set(["--json", "--why"])
+const VALUED: ReadonlySet<string> = new Set(["--policy", "--publisher", "--bootstrap", "--timeout", "--home"])
 
 /** What is run elsewhere: the arguments without `--home`, and what that was given as. */
 export interface Order {
@@ -33,23 +33,32 @@ export interface Order {
   readonly home: string | undefined
 }
 
-/** What of a command line is an errand; `undefined` where it is none. */
+const isValue = (word: string | undefined): word is string => word !== undefined && word !== "" && !word.startsWith("-")
+
+/**
+ * What of a command line is an errand; `undefined` where it is none. Only what can be read in one way is: the one
+ * argument of the command, and flags that are known, each once, with a value of its own.
+ */
 export const orderOf = (argv: ReadonlyArray<string>): Order | undefined => {
   if (argv.length > ARGUMENTS_MAX || !COMMANDS.has(argv[0] ?? "")) return undefined
-  if (argv.some((argument) => OWN_PROCESS.test(argument))) return undefined
-  const args: Array<string> = []
-  let home: string | undefined
-  for (let at = 0; at < argv.length; at++) {
-    const argument = argv[at]!
-    if (argument === "--home") {
-      const value = argv[++at]
-      if (value === undefined || home !== undefined) return undefined
-      home = value
-    } else if (argument.startsWith("--home=")) {
-      if (home !== undefined) return undefined
-      home = argument.slice("--home=".length)
-    } else args.push(argument)
+  const flags = new Map<string, string | undefined>()
+  const named: Array<string> = []
+  for (let at = 1; at < argv.length; at++) {
+    const word = argv[at]!
+    const [flag = "", ...rest] = word.split("=")
+    if (!word.startsWith("-")) named.push(word)
+    else if (flags.has(flag)) return undefined
+    else if (SWITCHES.has(word)) flags.set(word, undefined)
+    else if (VALUED.has(flag)) {
+      const value = rest.length > 0 ? rest.join("=") : argv[++at]
+      if (!isValue(value)) return undefined
+      flags.set(flag, value)
+    } else return undefined
   }
+  // A word behind a switch may be taken for its value.
+  if (named.length !== 1 || /^(?:true|false|yes|no|on|off|y|n|[01])$/.test(named[0]!)) return undefined
+  const args = [argv[0]!, named[0]!]
+  for (const [flag, value] of flags) if (flag !== "--home") args.push(value === undefined ? flag : `${flag}=${value}`)
   const chars = args.reduce((sum, { length }) => sum + length, 0)
-  return chars > ARGUMENTS_MAX_CHARS ? undefined : { args, home }
+  return chars > ARGUMENTS_MAX_CHARS ? undefined : { args, home: flags.get("--home") }
 }

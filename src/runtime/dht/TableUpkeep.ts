@@ -26,6 +26,9 @@ export const PRIVATE_QUESTIONABLE_MS = 30 * 1_000
 /** Nodes asked in one look: a table of 200 is through in a little over two minutes. */
 export const ASKED_AT_ONCE_MAX = 8
 
+/** Nodes heard of last that are asked beside them. */
+const WITNESSES = 2
+
 /** Questions in a row that a node may leave unanswered: one may be lost. */
 const SILENCES_MAX = 2
 
@@ -51,10 +54,15 @@ const acceptedBy = ({ socket }: Keeper): number => {
 
 /** Looks once; ends when all that were asked have answered, or `patienceMs` are over. To be run again and again on one node. */
 export const make = (node: Keeper, patienceMs: number = PATIENCE_MS): Effect.Effect<void> => {
-  const silences = new WeakMap<Node, number>()
+  /** Pings that stayed without an answer since the node was heard last. */
+  const silences = new WeakMap<Node, { readonly times: number; readonly seen: number }>()
+  /** Number of the look at which a node was asked last. */
+  const asked = new WeakMap<Node, number>()
+  let looks = 0
 
   const ask = (entry: Node): Effect.Effect<"there" | "silent" | "unsent"> =>
     Effect.callback((resume) => {
+      asked.set(entry, looks)
       const id = node.rpc.id
       node.socket.request(
         { method: "ping", args: { id } },
@@ -63,8 +71,8 @@ export const make = (node: Keeper, patienceMs: number = PATIENCE_MS): Effect.Eff
         patienceMs,
         (reply) => {
           const own = reply?._tag === "Response" ? reply.values["id"] : undefined
-          // Somebody else is at that address now.
-          const isThere = isBytesOfLength(own, NODE_ID_BYTES) && entry.id.equals(own)
+          // Whoever refuses is there. Under another id it is somebody else who is at that address now.
+          const isThere = reply?._tag === "Failure" || (isBytesOfLength(own, NODE_ID_BYTES) && entry.id.equals(own))
           resume(Effect.succeed(isThere ? "there" : "silent"))
         },
         () => resume(Effect.succeed("unsent"))
@@ -80,18 +88,27 @@ export const make = (node: Keeper, patienceMs: number = PATIENCE_MS): Effect.Eff
     }
     // Where nobody is heard at all, it is this machine that is cut off.
     if (found !== "silent" || acceptedBy(node) === heardBefore) return
-    const times = (silences.get(entry) ?? 0) + 1
-    silences.set(entry, times)
+    const before = silences.get(entry)
+    const seen = entry.seen ?? 0
+    const times = before === undefined || seen > before.seen ? 1 : before.times + 1
+    silences.set(entry, { times, seen })
     if (times >= SILENCES_MAX && node.rpc.nodes.get(entry.id) === entry) node.rpc.nodes.remove(entry.id)
   })
 
   return Effect.suspend(() => {
     const now = node.now()
-    const questionable = node.client.nodes
-      .toArray()
+    looks++
+    // The library would drop nodes at their first silence, and all of them while this machine is cut off.
+    node.client.updateBucketTimestamp()
+    const all = node.client.nodes.toArray().toSorted((a, b) => (a.seen ?? 0) - (b.seen ?? 0))
+    const questionable = all
       .filter((entry) => isQuestionable(entry, now))
-      .toSorted((a, b) => (a.seen ?? 0) - (b.seen ?? 0))
-    return Effect.forEach(questionable.slice(0, ASKED_AT_ONCE_MAX), look, { concurrency: "unbounded", discard: true })
+      .toSorted((a, b) => (asked.get(a) ?? 0) - (asked.get(b) ?? 0))
+      .slice(0, ASKED_AT_ONCE_MAX)
+    if (questionable.length === 0) return Effect.void
+    // Those heard of last tell whether anybody can be heard: on a quiet node nothing else would.
+    const witnesses = all.slice(-WITNESSES).filter((entry) => !questionable.includes(entry))
+    return Effect.forEach([...questionable, ...witnesses], look, { concurrency: "unbounded", discard: true })
   })
 }
 

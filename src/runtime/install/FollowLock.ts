@@ -7,6 +7,7 @@ import * as Result from "effect/Result"
 import * as PublicKey from "../../protocol/core/PublicKey.ts"
 import type * as DependencyGraph from "../../protocol/registry/DependencyGraph.ts"
 import type * as LockFile from "../../protocol/registry/LockFile.ts"
+import * as KnownProjects from "../store/KnownProjects.ts"
 import * as Acquire from "./Acquire.ts"
 import * as ApplyTree from "./ApplyTree.ts"
 import * as ForeignContent from "./ForeignContent.ts"
@@ -85,6 +86,7 @@ export const follow = Effect.fn("FollowLock.follow")(function* <E, R>(
       continue
     }
     const { state } = applied.success
+    yield* KnownProjects.noteInstall(directory, lock)
     return InstallReport.make({
       directory,
       before,

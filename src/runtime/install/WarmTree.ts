@@ -10,6 +10,7 @@ import * as Path from "effect/Path"
 import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
 import type { LockFile } from "../../protocol/registry/LockFile.ts"
+import * as ProjectNote from "../store/ProjectNote.ts"
 import * as UnpackedIndex from "../store/UnpackedIndex.ts"
 import * as ApplyTree from "./ApplyTree.ts"
 import * as ForeignContent from "./ForeignContent.ts"
@@ -27,6 +28,7 @@ export interface Stores {
   readonly files: string
   readonly trust: string
   readonly records: string
+  readonly projects: string
 }
 
 type Texts = { readonly [key: string]: string }
@@ -156,6 +158,8 @@ export const install = Effect.fn("WarmTree.install")(function* (
   const problems = [...tree.packages.values()].flatMap(({ index }) => problemOf(index.facts) ?? [])
   if (request.engineStrict && problems.length > 0) return undefined
   const applied = yield* ApplyTree.apply(directory, tree, wishes.allowed, Effect.void)
+  // An install is none the worse for it.
+  yield* Effect.ignore(Effect.try(() => ProjectNote.write(stores.projects, directory)))
   return InstallReport.make({
     directory,
     before,

@@ -6,44 +6,34 @@
 import * as Fs from "node:fs"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import * as Hex from "effect/encoding/Hex"
 import * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
 import * as Path from "effect/Path"
 import type { PlatformError } from "effect/PlatformError"
-import { sha256 } from "../../protocol/core/Digest.ts"
 import * as PublicKey from "../../protocol/core/PublicKey.ts"
 import * as LockFile from "../../protocol/registry/LockFile.ts"
 import { StorageFailed } from "../../protocol/swarm/Content.ts"
 import { keyOf } from "../../protocol/swarm/PackageStore.ts"
-import * as AtomicFile from "./AtomicFile.ts"
 import { Home } from "./Home.ts"
 import { isNotFound, isNothingThere, problemOf } from "./PlatformProblem.ts"
+import * as ProjectNote from "./ProjectNote.ts"
 import * as StoredFile from "./StoredFile.ts"
-
-/** Bytes of a path's hash that name its file. */
-const NAME_BYTES = 16
-const NAME = /^[0-9a-f]{32}$/
 
 const failed = (operation: string, location: string) => (error: PlatformError) =>
   new StorageFailed({ location, operation, problem: problemOf(error) })
 
-const nameOf = (directory: string): string =>
-  Hex.encode(sha256(new TextEncoder().encode(directory)).subarray(0, NAME_BYTES))
-
 /** Remembers a project, by the absolute path of its directory. Costs one look where it is known. */
 export const note = Effect.fnUntraced(function* (directory: string) {
   const { projects } = yield* Home
-  const fs = yield* FileSystem.FileSystem
-  const path = yield* Path.Path
-  const location = path.join(projects, nameOf(directory))
-  const write = fs
-    .makeDirectory(projects, { recursive: true, mode: AtomicFile.PRIVATE_DIRECTORY_MODE })
-    .pipe(
-      Effect.andThen(AtomicFile.replace(location, new TextEncoder().encode(directory))),
-      Effect.mapError(failed("write", location))
-    )
-  if (!(yield* Effect.orElseSucceed(fs.exists(location), () => false))) yield* write
+  yield* Effect.try({
+    try: () => ProjectNote.write(projects, directory),
+    catch: (cause) =>
+      new StorageFailed({
+        location: projects,
+        operation: "write",
+        problem: cause instanceof Error ? cause.message : String(cause)
+      })
+  })
 })
 
 /**
@@ -107,7 +97,7 @@ export const list = Effect.fnUntraced(function* () {
     return [{ directory, lock: yield* LockFile.parse(text.value, location) } satisfies KnownProject]
   })
   const found = yield* Effect.forEach(
-    names.filter((name) => NAME.test(name)),
+    names.filter((name) => ProjectNote.NAME.test(name)),
     read
   )
   return found.flat()

@@ -109,4 +109,22 @@ describe("TableUpkeep", () => {
       assert.isNotNull(node.rpc.nodes.get(there.rpc.id))
     })
   )
+
+  live("gets past those that are gone, however many, and asks those that are there whether it hears at all", () =>
+    Effect.gen(function* () {
+      const node = yield* open
+      const there = yield* open
+      const gone = yield* Effect.replicateEffect(openMortal, TableUpkeep.ASKED_AT_ONCE_MAX + 1)
+      for (const other of gone) list(node, other.node)
+      for (const other of gone) yield* other.kill
+      const look = TableUpkeep.make(node, PATIENCE_MS)
+      for (let i = 0; i < 4; i++) {
+        forget(node)
+        // Heard of just now, and so not asked for its own sake.
+        list(node, there)
+        yield* look
+      }
+      assert.deepStrictEqual(ports(node), [there.port])
+    })
+  )
 })

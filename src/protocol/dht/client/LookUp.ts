@@ -345,8 +345,10 @@ class Running {
     const { width } = this.#ranking
     const writable = [...this.#answered.values()].filter((node) => node !== undefined).map(Networks.placed)
     const nearest = NodeId.closest(writable, this.#target, writable.length)
-    const closest = Networks.spread(nearest, width)
-    if (isComplete && width === CLOSEST_NODES) this.#shared.size.note(this.#target, closest)
+    // Spread over more than are written to: of nodes whose ids do not fit their addresses half may be among them.
+    const spread = Networks.spread(nearest, width + CLOSEST_NODES)
+    const closest = spread.slice(0, width)
+    if (isComplete && width === CLOSEST_NODES) this.#shared.size.note(this.#target, spread)
     const [asked, answered] = [this.#questions.asked, this.#answered.size]
     this.#onEnd({ asked, answered, closest, isComplete })
   }

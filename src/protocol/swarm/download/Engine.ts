@@ -150,7 +150,8 @@ export class Engine {
   }
 
   #showInterest(peer: Peer): void {
-    if (peer.isInteresting === peer.wanted > 0) return
+    // With the last piece the connections end: one message less for each.
+    if (peer.isInteresting === peer.wanted > 0 || this.have.isFull) return
     peer.isInteresting = peer.wanted > 0
     this.#commands.push({ _tag: peer.isInteresting ? "Interested" : "Uninterested", peer: peer.id })
   }
