@@ -97,7 +97,7 @@ describe("ls-cli as separate processes", { timeout: 60_000 }, () => {
     })
 
     it("says so in time", async () => {
-      const ended = await LsCli.run([...args, "--timeout", "3"])
+      const ended = await LsCli.run([...args, "--timeout", "5"])
       assert.strictEqual(ended.code, 5, ended.stderr)
       assert.strictEqual(LsCli.failure(ended).code, "NoPeers")
     })

@@ -28,7 +28,7 @@ describe("versions of a package", { timeout: 90_000 }, () => {
     const few = ["1.0.0", "1.1.0", "2.0.0-rc.1", "2.0.0"].map((version) => LsCli.newPackage("few", version))
     const many = Array.from({ length: VERSIONS }, (_, patch) => LsCli.newPackage("many", `1.0.${patch}`))
     await publishAll(publisher, [...few, ...many])
-  }, 90_000)
+  }, 180_000)
 
   afterAll(LsCli.cleanUp)
 

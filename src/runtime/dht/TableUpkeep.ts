@@ -99,7 +99,8 @@ export const make = (node: Keeper, patienceMs: number = PATIENCE_MS): Effect.Eff
     const now = node.now()
     looks++
     // The library would drop nodes at their first silence, and all of them while this machine is cut off.
-    node.client.updateBucketTimestamp()
+    // It would take the time from Node, which a simulated machine does not have.
+    node.rpc.nodes.metadata.lastChange = now
     const all = node.client.nodes.toArray().toSorted((a, b) => (a.seen ?? 0) - (b.seen ?? 0))
     const questionable = all
       .filter((entry) => isQuestionable(entry, now))

@@ -166,8 +166,6 @@ declare module "bittorrent-dht" {
     listen(port?: number, address?: string, listening?: () => void): void
     listen(port?: number, listening?: () => void): void
     address(): AddressInfo
-    /** Notes that the routing table is up to date, so that it is not checked for a quarter of an hour. */
-    updateBucketTimestamp(): void
     /** With an id it is added at once, else after it has answered a ping. */
     addNode(node: Address & { readonly id?: Uint8Array | string; readonly seen?: number }): void
     removeNode(id: Uint8Array | string): void

@@ -46,6 +46,8 @@ declare module "k-rpc" {
     /** Addresses may be host names. Asked when the node starts, and again when it has lost all others. */
     readonly bootstrap: Array<Address>
     readonly nodes: {
+      /** When the table last changed, in ms: a quarter of an hour later bittorrent-dht looks through all of it. */
+      readonly metadata: { lastChange: number }
       /** Nearest first. */
       closest(id: Uint8Array, count: number): Array<Node>
       get(id: Uint8Array): Node | null

@@ -14,7 +14,7 @@ export const printsOf = (bytes: Uint8Array): ReadonlyArray<string> =>
   )
 
 /** Buffers that wait for their next use: memory that is given back and taken anew is the slower the larger it is. */
-const SPARE_MAX = 8
+const SPARE_MAX = 4
 
 export class PieceBytes {
   readonly #torrent: Torrent
