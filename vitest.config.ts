@@ -54,6 +54,7 @@ export default defineConfig({
           // anything behind in its process, then: module state, spies, variables of the environment.
           isolate: false,
           restoreMocks: true,
+          globalSetup: "test/QuickDisk.ts",
           // One more than there are cores: some wait for sockets and processes meanwhile.
           maxWorkers: Os.availableParallelism() + 1,
           testTimeout: 60_000,

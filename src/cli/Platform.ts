@@ -11,6 +11,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as ChildProcessSpawner from "effect/process/ChildProcessSpawner"
 import * as Terminal from "effect/Terminal"
+import * as QuickFileSystem from "../runtime/QuickFileSystem.ts"
 
 const terminal = Layer.effect(
   Terminal.Terminal,
@@ -49,5 +50,5 @@ const spawner = Layer.effect(
   })
 )
 
-/** As `NodeServices.layer`. */
-export const layer = Layer.mergeAll(NodeFileSystem.layer, NodePath.layer, NodeStdio.layer, terminal, spawner)
+/** As `NodeServices.layer`, with files as commands use them that end. What stays brings its own (`Stores`). */
+export const layer = Layer.mergeAll(QuickFileSystem.layer, NodePath.layer, NodeStdio.layer, terminal, spawner)

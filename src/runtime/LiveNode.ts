@@ -120,5 +120,5 @@ const swarm = ({ allowPrivatePeers = false, downloads = "own", host, port }: Opt
 export const layer = (options: Options) =>
   Layer.mergeAll(swarm(options), Trust.layer, Seeders.layerDht).pipe(
     Layer.provideMerge(dht(options)),
-    Layer.provideMerge(Stores.layer(options))
+    Layer.provideMerge(Stores.layer({ home: options.home, serves: true }))
   )

@@ -6,16 +6,29 @@ import * as Layer from "effect/Layer"
 import * as VerifiedSignatures from "../protocol/core/VerifiedSignatures.ts"
 import * as NodeEd25519 from "./crypto/NodeEd25519.ts"
 import * as FileKeystore from "./keystore/FileKeystore.ts"
+import * as QuickFileSystem from "./QuickFileSystem.ts"
 import * as Home from "./store/Home.ts"
 
-/** Files, paths, randomness and signatures of Node; a signature that was found valid is not computed again. */
-export const platform = Layer.mergeAll(
-  NodeFileSystem.layer,
+/** A signature that was found valid is not computed again. */
+const rest = Layer.mergeAll(
   NodePath.layer,
   NodeCrypto.layerSecureRandom,
   VerifiedSignatures.layer.pipe(Layer.provide(NodeEd25519.layer))
 )
 
-/** The keystore under a home directory, such as `~/.libreseed` (already expanded). */
-export const keystore = (options: { readonly home: string }) =>
-  FileKeystore.layer.pipe(Layer.provideMerge(Home.layer(options.home)), Layer.provideMerge(platform))
+/** Files, paths, randomness and signatures of Node, for programs that end: see `QuickFileSystem`. */
+export const platform = Layer.mergeAll(QuickFileSystem.layer, rest)
+
+/** The same for programs that serve others, whom a slow disk must not keep waiting. */
+export const servingPlatform = Layer.mergeAll(NodeFileSystem.layer, rest)
+
+export interface Options {
+  /** Home directory, such as `~/.libreseed` (already expanded). */
+  readonly home: string
+  /** Whether the program serves others meanwhile. By default it does not. */
+  readonly serves?: boolean | undefined
+}
+
+/** The keystore under a home directory. */
+export const keystore = ({ home, serves = false }: Options) =>
+  FileKeystore.layer.pipe(Layer.provideMerge(Home.layer(home)), Layer.provideMerge(serves ? servingPlatform : platform))

@@ -14,8 +14,8 @@ import * as FilePublicationLog from "./store/FilePublicationLog.ts"
 import * as FileRecordStore from "./store/FileRecordStore.ts"
 import * as FileTrustBook from "./store/FileTrustBook.ts"
 
-/** All stores of a home directory, such as `~/.libreseed` (already expanded), and the platform under them. */
-export const layer = (options: { readonly home: string }) =>
+/** All stores of a home directory, and the platform under them. */
+export const layer = (options: OfflineNode.Options) =>
   Layer.mergeAll(
     FilePackageStore.layer,
     FileRecordStore.layer,

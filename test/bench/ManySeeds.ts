@@ -159,5 +159,5 @@ export const manySeeds = () =>
           })
         )
       })
-    ).pipe(Effect.provide(OfflineNode.platform))
+    ).pipe(Effect.provide(OfflineNode.servingPlatform))
   )

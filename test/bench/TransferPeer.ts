@@ -84,7 +84,7 @@ const fetch = Effect.fnUntraced(function* ({ peers, torrents }: Task) {
           Effect.orDie(fs.makeDirectory(directory, { recursive: true })).pipe(
             Effect.andThen(FileContent.open(directory, torrent, "write")),
             Effect.provideService(FileSystem.FileSystem, fs),
-            Effect.provide(OfflineNode.platform)
+            Effect.provide(OfflineNode.servingPlatform)
           ),
         timeout: "2 minutes",
         onProgress: ({ receivedBytes }) =>
@@ -113,7 +113,9 @@ const work = (task: Task) =>
 const main = Effect.gen(function* () {
   const first = yield* nextTask
   const swarm = LAYERS[first.layer]({ host: "127.0.0.1", port: 0, allowPrivatePeers: true })
-  const layer = Layer.provide(swarm, DhtMemory.layerOn(DhtMemory.make())).pipe(Layer.provideMerge(OfflineNode.platform))
+  const layer = Layer.provide(swarm, DhtMemory.layerOn(DhtMemory.make())).pipe(
+    Layer.provideMerge(OfflineNode.servingPlatform)
+  )
   const context = yield* Layer.build(layer)
   for (let task = first; ; task = yield* nextTask) {
     process.send?.(yield* Effect.provideContext(work(task), context))

@@ -53,7 +53,7 @@ const topics = (session: Session["Service"]) =>
 const records = (session: Session["Service"]) =>
   Layer.mergeAll(Trust.layer, Seeders.layerDht, topics(session)).pipe(
     Layer.provideMerge(dht(session)),
-    Layer.provideMerge(Stores.layer(session))
+    Layer.provideMerge(Stores.layer({ home: session.home, serves: session.hostedBy !== undefined }))
   )
 
 const swarm = (session: Session["Service"]) =>
@@ -123,7 +123,7 @@ export const provideStayingRecords = Effect.provide(
           import("../../runtime/LiveNode.ts").then(({ dht }) => dht({ ...optionsOf(session), mode: "adaptive" }))
         )
       ),
-      Layer.provideMerge(Stores.layer(session))
+      Layer.provideMerge(Stores.layer({ home: session.home, serves: true }))
     )
   )
 )

@@ -62,14 +62,46 @@ export type Version = typeof Version.Type
 export const parse = (text: string): Option.Option<Version> =>
   isStrict(text) ? Option.some(Version.make(text)) : Option.none()
 
-/** Total order: precedence, then build metadata (npm's `compareBuild`), then the text. */
+/** Total order: precedence (semver 2.0), then build metadata in the same way, then the text. */
 export const compare = (self: Version, that: Version): -1 | 0 | 1 =>
   self === that ? 0 : compareParsed(new SemVer(self), self, new SemVer(that), that)
 
+type Identifiers = ReadonlyArray<string | number>
+
+const DIGITS = /^\d+$/
+
+const compareTexts = (a: string, b: string): -1 | 0 | 1 => (a === b ? 0 : a < b ? -1 : 1)
+
+/** Numbers by value, however many digits they have, and before everything else (semver 2.0, 11.4). */
+const compareIdentifier = (one: string | number, other: string | number): -1 | 0 | 1 => {
+  const [a, b] = [String(one), String(other)]
+  const isNumber = DIGITS.test(a)
+  if (isNumber !== DIGITS.test(b)) return isNumber ? -1 : 1
+  if (!isNumber) return compareTexts(a, b)
+  const [m, n] = [a.replace(/^0+/, ""), b.replace(/^0+/, "")]
+  return m.length === n.length ? compareTexts(m, n) : m.length < n.length ? -1 : 1
+}
+
+/** Of lists that are equal so far the shorter one is first. */
+const compareLists = (a: Identifiers, b: Identifiers): number => {
+  for (const [i, own] of a.entries()) {
+    const other = b[i]
+    const order = other === undefined ? 1 : compareIdentifier(own, other)
+    if (order !== 0) return order
+  }
+  return a.length - b.length
+}
+
+/**
+ * As npm orders them wherever it does: it takes numbers of more than 15 digits that are close for equal, and does not look
+ * at what follows, so that its own order goes round in circles.
+ */
 const compareParsed = (a: SemVer, textOfA: string, b: SemVer, textOfB: string): -1 | 0 | 1 => {
-  const order = a.compare(b) || a.compareBuild(b)
-  if (order !== 0) return order
-  return textOfA === textOfB ? 0 : textOfA < textOfB ? -1 : 1
+  const releases = Number(a.prerelease.length === 0) - Number(b.prerelease.length === 0)
+  const order =
+    a.compareMain(b) || releases || compareLists(a.prerelease, b.prerelease) || compareLists(a.build, b.build)
+  if (order !== 0) return order < 0 ? -1 : 1
+  return compareTexts(textOfA, textOfB)
 }
 
 /** Whether it has a pre-release part (`1.0.0-rc.1`). Ranges that name none do not match such versions. */

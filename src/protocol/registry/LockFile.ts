@@ -211,11 +211,13 @@ export const verify = (
       )
 }
 
-/** Where a locked package's release comes from: one look-up of its release record. */
+/** Where a locked package's release comes from: at most one look-up of its release record. */
 export type ReleaseOf<E, R> = (
   publisher: PublicKey.PublicKey,
   name: PackageName,
-  version: Version
+  version: Version,
+  /** What is locked: a record that says so need not be compared with what others say. */
+  infohash: Infohash.Infohash
 ) => Effect.Effect<DependencyGraph.Choice, E, R>
 
 /** Says that the answer came from the lock, and that it is no answer to go without. */
@@ -268,7 +270,8 @@ export const prefer = <E, R, E2, R2>(
 /** The release of a locked package, which must be the locked one. */
 export const releaseOfLocked = Effect.fnUntraced(function* <E, R>(locked: LockedPackage, releaseOf: ReleaseOf<E, R>) {
   const publisher = Option.getOrThrow(PublicKey.parse(locked.publisher))
-  const choice = yield* releaseOf(publisher, locked.name, locked.version)
+  const infohash = Option.getOrThrow(Infohash.fromHex(locked.infohash))
+  const choice = yield* releaseOf(publisher, locked.name, locked.version, infohash)
   yield* verify(locked, choice)
   return choice
 })

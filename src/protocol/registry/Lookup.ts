@@ -7,7 +7,7 @@ import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type { PublicKey } from "../core/PublicKey.ts"
-import { Dht } from "../dht/Dht.ts"
+import { Dht, type LookupOptions } from "../dht/Dht.ts"
 import * as KeyString from "../dht/KeyString.ts"
 import * as Record from "../dht/Record.ts"
 import { RecordStore } from "../dht/RecordStore.ts"
@@ -68,10 +68,10 @@ export const recall = (publicKey: PublicKey, salt: KeyString.Salt) =>
   )
 
 /** Asks the network and the own memory; failures of the network that may pass are tried again. Nothing is remembered. */
-export const both = Effect.fnUntraced(function* (publicKey: PublicKey, keyString: string) {
+export const both = Effect.fnUntraced(function* (publicKey: PublicKey, keyString: string, options?: LookupOptions) {
   const dht = yield* Dht
   const salt = KeyString.saltOf(keyString)
-  const answer = yield* Effect.mapError(Transient.retryRead(dht.lookup(publicKey, salt)), toRegistryError)
+  const answer = yield* Effect.mapError(Transient.retryRead(dht.lookup(publicKey, salt, options)), toRegistryError)
   const local = yield* recall(publicKey, salt)
   const remote = Option.getOrUndefined(answer.value)
   return {

@@ -11,6 +11,7 @@ import * as Result from "effect/Result"
 import type { PackageName } from "../core/PackageName.ts"
 import * as PublicKey from "../core/PublicKey.ts"
 import type { Version } from "../core/Version.ts"
+import type { LookupOptions } from "../dht/Dht.ts"
 import * as KeyString from "../dht/KeyString.ts"
 import { InvalidRecord, type Record } from "../dht/Record.ts"
 import type { Asked } from "./Inquiry.ts"
@@ -111,9 +112,9 @@ export const recall = (subject: Subject) => {
 }
 
 /** Asks the network and the own memory. What contradicts what is for the caller to judge. */
-export const look = Effect.fnUntraced(function* (subject: Subject) {
+export const look = Effect.fnUntraced(function* (subject: Subject, options?: LookupOptions) {
   const keyString = KeyString.release(subject.name, subject.version)
-  const pair = yield* Lookup.both(subject.publisher, keyString)
+  const pair = yield* Lookup.both(subject.publisher, keyString, options)
   const { local, remote, responders } = pair
   const records = remote === undefined || remote === local ? [local] : [local, remote]
   const statements: Array<Opened> = []

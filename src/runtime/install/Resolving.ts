@@ -146,7 +146,7 @@ const manifests = Effect.fnUntraced(function* <E, R>(remote: Acquire.Remote<E, R
 const storeFirst =
   <E, R>(remote: Acquire.Remote<E, R>) =>
   (...release: Parameters<LockFile.ReleaseOf<E, R>>) =>
-    Effect.flatMap(Acquire.stored(...release), (known) =>
+    Effect.flatMap(Acquire.stored(release[0], release[1], release[2]), (known) =>
       known === undefined ? remote.releaseOf(...release) : Effect.succeed<DependencyGraph.Choice>(known)
     )
 

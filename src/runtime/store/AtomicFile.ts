@@ -1,6 +1,6 @@
 /**
  * Files that are seen old or new, never torn: written beside their place, flushed, then moved there
- * in one step. A crash leaves at most a temporary file, `<file>.<12 hex digits>.tmp`; the next write
+ * in one step. A crash leaves at most a temporary file, `<file>.<12 hex digits>.tmp`; one of the next writes
  * of the same file removes it once it is too old to be anybody's work in progress.
  */
 import * as Clock from "effect/Clock"
@@ -19,6 +19,9 @@ export const PRIVATE_DIRECTORY_MODE = 0o700
 
 /** A temporary file older than this was left by a crash: writing one takes seconds at most. */
 const LEFTOVER_AGE_MS = 10 * 60_000
+
+/** One write of so many looks for leftovers: to list a directory of thousands takes longer than to write a file. */
+export const LOOKS_ONE_IN = 16
 
 const TEMPORARY_SUFFIX = /^\.[0-9a-f]{12}\.tmp$/
 
@@ -81,8 +84,9 @@ const beside = <E, R>(
     const fs = yield* FileSystem.FileSystem
     const paths = yield* Path.Path
     const random = yield* SecureRandom
-    const temporary = `${path}.${Hex.encode(yield* random.randomBytes(6))}.tmp`
-    yield* removeLeftovers(path)
+    const drawn = yield* random.randomBytes(6)
+    const temporary = `${path}.${Hex.encode(drawn)}.tmp`
+    if (drawn[0]! % LOOKS_ONE_IN === 0) yield* removeLeftovers(path)
     yield* writeNew(temporary, bytes, mode, durability).pipe(
       Effect.andThen(place(temporary)),
       Effect.ensuring(Effect.ignore(fs.remove(temporary, { force: true })))

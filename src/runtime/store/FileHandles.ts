@@ -31,6 +31,8 @@ export interface FileHandles {
   readonly read: (location: string, position: number, into: Uint8Array) => Effect.Effect<number, PlatformError>
   /** Closes what is open below a directory, before something else takes its place. */
   readonly forget: (directory: string) => Effect.Effect<void>
+  /** Looks with the next read whether what is open below a directory is still the file at its path. */
+  readonly doubt: (directory: string) => void
   /** Files that are open. */
   readonly count: () => number
 }
@@ -160,6 +162,9 @@ export const make = Effect.fnUntraced(function* (
     forget: Effect.fnUntraced(function* (directory) {
       for (const open of files.values()) if (open.location.startsWith(directory)) yield* drop(open)
     }),
+    doubt: (directory) => {
+      for (const open of files.values()) if (open.location.startsWith(directory)) open.lookedAt = -Infinity
+    },
     count: () => files.size
   }
 })

@@ -103,11 +103,11 @@ export const hold: (path: string) => Effect.Effect<void, PlatformError, Services
     })
 
     const attempt = Effect.gen(function* () {
+      if (yield* take) return true
       const held = yield* read(path)
-      if (Option.isSome(held)) {
-        if (!(yield* isStale(held.value))) return false
-        yield* breakStale(path, held.value)
-      }
+      // Whoever held it may have let it go in between.
+      if (Option.isSome(held) && !(yield* isStale(held.value))) return false
+      if (Option.isSome(held)) yield* breakStale(path, held.value)
       return yield* take
     })
 

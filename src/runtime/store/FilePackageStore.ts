@@ -103,19 +103,21 @@ const make = Effect.gen(function* () {
     const directory = directoryOf(stored)
     const { infohash, manifest, tarball } = stored.torrent
     const bytes = StoredFile.encode(stored)
-    const write = (into: string) => AtomicFile.replace(path.join(into, StoredFile.FILE_NAME), bytes)
     yield* ReleaseDirectory.restore(directory)
     const before = yield* readStored(directory)
     if (Option.isSome(before) && Bytes.Equivalence(before.value.torrent.infohash, infohash)) {
       const isStaged = yield* fs.exists(staging)
       // Nothing moves under those who read the release, unless what they read was damaged.
       if (!isStaged || (yield* FileContent.isSame(staging, directory, stored.torrent))) {
-        yield* write(directory)
+        yield* AtomicFile.replace(path.join(directory, StoredFile.FILE_NAME), bytes)
         return yield* fs.remove(staging, { recursive: true, force: true })
       }
     }
-    yield* write(staging)
-    for (const file of [manifest, tarball]) yield* FileContent.sync(path.join(staging, file.path))
+    // Nobody reads what is staged: it becomes whole with the directory.
+    yield* fs.writeFile(path.join(staging, StoredFile.FILE_NAME), bytes, { mode: AtomicFile.PRIVATE_MODE })
+    const files = [StoredFile.FILE_NAME, manifest.path, tarball.path]
+    yield* Effect.forEach(files, (file) => FileContent.sync(path.join(staging, file)), { concurrency: "unbounded" })
+    yield* AtomicFile.syncDirectory(staging)
     yield* handles.forget(directory + path.sep)
     yield* ReleaseDirectory.swap(staging, directory, packages)
   })
@@ -188,6 +190,8 @@ const make = Effect.gen(function* () {
       if (!Fs.existsSync(directory)) {
         return yield* new StorageFailed({ location: directory, operation: "open", problem: "it is not there" })
       }
+      // Another process may have replaced it a moment ago.
+      handles.doubt(directory + path.sep)
       const content = FileContent.shared(handles, directory, stored.torrent, path, settle(directory))
       return yield* whileOpen(content, directory)
     })

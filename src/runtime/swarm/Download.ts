@@ -26,6 +26,13 @@ import type { SwarmNode } from "./SwarmNode.ts"
 export const FRUITLESS_LOOKUPS_MAX = 3
 /** Between the end of the last liar and the look-up that decides whether there is anyone else. */
 const CORRUPT_GRACE = Duration.seconds(1)
+/**
+ * How long peers that are named or likely have before the DHT is asked for more: most releases are here by then, and
+ * a look-up costs more packets than they do.
+ */
+const HEAD_START = Duration.millis(200)
+/** Bytes of a torrent for which one peer will do, unless it is slow. */
+const SMALL_BYTES = 1024 * 1024
 /** How often owed blocks are looked after. */
 const TICK = Duration.millis(250)
 
@@ -97,6 +104,7 @@ const attempt = Effect.fnUntraced(function* (node: SwarmNode, request: DownloadR
     const content = yield* request.open(torrent).pipe(Effect.mapError((error: StorageFailed) => swarmError(error)))
     yield* session.fetch(torrent, content)
     yield* Deferred.await(done)
+    peers.noteGivers()
     return torrent
   })
 
@@ -139,6 +147,9 @@ const search = Effect.fnUntraced(function* (
   let answered = false
   let lastError: DhtError | undefined
 
+  yield* peers.offer(request.hints ?? [])
+  yield* peers.guess((request.torrent?.totalLength ?? Infinity) <= SMALL_BYTES)
+  yield* Effect.timeoutOption(peers.awaitIdle, HEAD_START)
   while (true) {
     // Hints again, too: the DHT may not know a peer that has left for a moment.
     yield* peers.offer(request.hints ?? [])

@@ -6,11 +6,12 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as FiberMap from "effect/FiberMap"
 import * as Latch from "effect/Latch"
+import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import type { Infohash } from "../../protocol/core/Infohash.ts"
-import type { PeerAddress } from "../../protocol/core/PeerAddress.ts"
+import * as PeerAddress from "../../protocol/core/PeerAddress.ts"
 import { type Address, Bans } from "./Bans.ts"
 import { mayDial } from "./DialRule.ts"
 import { HandshakeFailed } from "./HandshakeExchange.ts"
@@ -101,14 +102,40 @@ export class DownloadPeers {
   }
 
   /** Dials what may be dialled and is not yet. */
-  offer(addresses: Iterable<PeerAddress>): Effect.Effect<void> {
+  offer(addresses: Iterable<PeerAddress.PeerAddress>): Effect.Effect<void> {
+    return this.#offer(addresses, (address) => this.#dialer(address).pipe(Effect.retry(RETRY), Effect.ignore))
+  }
+
+  /**
+   * Dials peers that gave other torrents, once: they may well not have this one. A small torrent is there before a
+   * second one would be of use.
+   */
+  guess(isSmall: boolean): Effect.Effect<void> {
+    const { likely } = this.#node
+    return this.#offer(isSmall ? likely.one(this.#infohash[0]!) : likely.all, (address) =>
+      this.#dialer(address).pipe(Effect.catch(() => Effect.sync(() => likely.forget(address))))
+    )
+  }
+
+  /** Whoever of those that are here has given something and was not found to lie is likely to have other torrents, too. */
+  noteGivers(): void {
+    for (const { peer, wire } of this.connections) {
+      if (peer.incoming || wire.downloaded === 0 || !this.bans.mayDial(peer)) continue
+      Option.map(PeerAddress.make(peer.host, peer.port), (address) => this.#node.likely.note(address))
+    }
+  }
+
+  #offer(
+    addresses: Iterable<PeerAddress.PeerAddress>,
+    dialer: (address: PeerAddress.PeerAddress) => Effect.Effect<void>
+  ): Effect.Effect<void> {
     const { address, settings } = this.#node
     const own = { host: address.host, port: address.port, allowPrivatePeers: settings.allowPrivatePeers }
     return Effect.forEach(
       addresses,
       (peer) =>
         mayDial(peer, own) && this.#isWelcome(peer) && this.#live < ADDRESSES_MAX
-          ? FiberMap.run(this.#dialers, String(peer), this.#dialer(peer), { onlyIfMissing: true })
+          ? FiberMap.run(this.#dialers, String(peer), this.#whileLive(dialer(peer)), { onlyIfMissing: true })
           : Effect.void,
       { discard: true }
     )
@@ -128,7 +155,7 @@ export class DownloadPeers {
     for (const connection of this.connections) connection.close()
   }
 
-  #isWelcome(address: PeerAddress): boolean {
+  #isWelcome(address: PeerAddress.PeerAddress): boolean {
     return this.bans.mayDial(address) && !this.#broken.has(String(address))
   }
 
@@ -141,8 +168,18 @@ export class DownloadPeers {
     if (--this.#live === 0) this.#idle.openUnsafe()
   }
 
-  /** One address, until it is given up. */
-  #dialer(address: PeerAddress): Effect.Effect<void> {
+  #whileLive(dialer: Effect.Effect<void>): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      this.#enter()
+      return Effect.ensuring(
+        dialer,
+        Effect.sync(() => this.#leave())
+      )
+    })
+  }
+
+  /** One connection to an address, when its turn has come. Fails where it may be tried again. */
+  #dialer(address: PeerAddress.PeerAddress): Effect.Effect<void, HandshakeFailed> {
     const once = Effect.gen({ self: this }, function* () {
       if (!this.#isWelcome(address)) return
       const peer = yield* this.#node.dial(address, this.#infohash)
@@ -152,22 +189,16 @@ export class DownloadPeers {
       if (!this.#isOver && this.#isWelcome(address))
         return yield* new HandshakeFailed({ peer: String(address), problem: "it left" })
     })
-    const inTurn = Effect.suspend(() => {
+    return Effect.suspend(() => {
       this.#waiting++
       let waiting = true
       const start = () => {
         if (waiting) this.#waiting--
         waiting = false
       }
-      return this.#turns.withPermit(Effect.andThen(Effect.sync(start), once)).pipe(Effect.ensuring(Effect.sync(start)))
-    })
-    return Effect.suspend(() => {
-      this.#enter()
-      return inTurn.pipe(
-        Effect.tapError((error) => Effect.logDebug(error.message)),
-        Effect.retry(RETRY),
-        Effect.ignore,
-        Effect.ensuring(Effect.sync(() => this.#leave()))
+      return this.#turns.withPermit(Effect.andThen(Effect.sync(start), once)).pipe(
+        Effect.ensuring(Effect.sync(start)),
+        Effect.tapError((error) => Effect.logDebug(error.message))
       )
     })
   }

@@ -22,6 +22,7 @@ import * as Handshake from "./Handshake.ts"
 import * as HandshakeExchange from "./HandshakeExchange.ts"
 import { IncomingPlaces, type Place } from "./IncomingPlaces.ts"
 import { KeyExchangePace } from "./KeyExchangePace.ts"
+import { LikelyPeers } from "./LikelyPeers.ts"
 import { type OpenPeer, PeerConnection } from "./PeerConnection.ts"
 import { EVICTABLE, IDLE_MAX, INCOMING_MAX, INCOMING_PER_HOST_AND_TORRENT_MAX, type Settings } from "./SwarmOptions.ts"
 import { type Acceptor, TorrentTable } from "./TorrentTable.ts"
@@ -47,6 +48,7 @@ export interface SwarmNode {
   readonly hasDhtNode: boolean
   /** In ms. */
   readonly now: () => number
+  readonly likely: LikelyPeers
   /** Dials a peer for a torrent or a topic and exchanges handshakes, encrypted or not as the settings say. */
   readonly dial: (
     address: PeerAddress.PeerAddress,
@@ -250,6 +252,7 @@ export const make = Effect.fnUntraced(function* (
     dht,
     hasDhtNode: offers !== undefined,
     now,
+    likely: new LikelyPeers(),
     adopt,
     dial,
     register: (infohash, acceptor) =>

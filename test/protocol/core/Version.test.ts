@@ -8,6 +8,25 @@ const r = (text: string): Version.Range => Option.getOrThrow(Version.parseRange(
 const padded = (chars: number): string => "1".padEnd(chars, " ")
 
 describe("Version", () => {
+  it("orders numbers of any length, where npm's own order goes round in circles", () => {
+    const texts = [
+      "10.10.0-99999999999999999998+1",
+      "10.10.0-99999999999999999999",
+      "10.10.0-99999999999999999999+1",
+      "10.10.0-99999999999999999999.0",
+      "10.10.0-100000000000000000000",
+      "10.10.0-a",
+      "10.10.0",
+      "10.10.0+01.9",
+      "10.10.0+1.10",
+      "10.10.0+x"
+    ]
+    const versions = texts.map((text) => Version.Version.make(text))
+    for (const [i, a] of versions.entries()) {
+      for (const [j, b] of versions.entries()) assert.strictEqual(Version.compare(a, b), Math.sign(i - j), `${a} ${b}`)
+    }
+  })
+
   it("accepts semver 2.0", () => {
     for (const text of [
       "0.0.0",

@@ -166,7 +166,7 @@ const announcingDht = (announcePeer: Dht["Service"]["announcePeer"]) =>
   ).pipe(Layer.provide(lonelyDht))
 
 /** A DHT that never answers a look-up. */
-const silentDht = Layer.effect(
+export const silentDht = Layer.effect(
   Dht,
   Effect.map(Dht, (dht) => Dht.of({ ...dht, findPeers: () => Effect.never }))
 ).pipe(Layer.provide(lonelyDht))

@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Clock from "effect/Clock"
+import { SecureRandom } from "effect/crypto/SecureRandom"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as PlatformError from "effect/PlatformError"
@@ -13,6 +14,15 @@ const folder = Effect.flatMap(FileSystem.FileSystem, (fs) =>
   fs.makeTempDirectoryScoped({ prefix: "libreseed-atomic-" })
 )
 
+/** With bytes that are all alike instead of random ones. */
+const drawing = <A, E, R>(byte: number, work: Effect.Effect<A, E, R>) =>
+  Effect.flatMap(SecureRandom, (random) =>
+    Effect.provideService(work, SecureRandom, {
+      ...random,
+      randomBytes: (length) => Effect.succeed(new Uint8Array(length).fill(byte))
+    })
+  )
+
 describe("AtomicFile", () => {
   it.live("removes what a crash left of the same file long ago, and nothing else", () =>
     Effect.gen(function* () {
@@ -22,8 +32,12 @@ describe("AtomicFile", () => {
       for (const name of leftovers) yield* fs.writeFile(`${directory}/${name}`, text("half"))
       const hourAgo = (yield* Clock.currentTimeMillis) / 1000 - 3600
       for (const name of leftovers.toSpliced(1, 1)) yield* fs.utimes(`${directory}/${name}`, hourAgo, hourAgo)
-      yield* AtomicFile.replace(`${directory}/a`, text("whole"))
-      assert.deepStrictEqual((yield* fs.readDirectory(directory)).toSorted(), ["a", ...leftovers.slice(1)].toSorted())
+      const replace = AtomicFile.replace(`${directory}/a`, text("whole"))
+      const all = ["a", ...leftovers].toSorted()
+      yield* drawing(1, replace)
+      assert.deepStrictEqual((yield* fs.readDirectory(directory)).toSorted(), all)
+      yield* drawing(AtomicFile.LOOKS_ONE_IN, replace)
+      assert.deepStrictEqual((yield* fs.readDirectory(directory)).toSorted(), all.toSpliced(1, 1))
     }).pipe(Effect.scoped, Effect.provide(platform, { local: true }))
   )
 

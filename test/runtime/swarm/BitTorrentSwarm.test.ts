@@ -71,6 +71,35 @@ describe("our engine over TCP", () => {
     })
   )
 
+  it.live("asks a peer that gave one torrent for the next, while the DHT is silent", () =>
+    Effect.gen(function* () {
+      const world = yield* LoopbackWorld.make()
+      const seeder = yield* world.node()
+      const [first, second] = [sample(50_000), sample(60_000)]
+      for (const { bytes, torrent } of [first, second]) yield* seeder.seed(torrent, contentOf(bytes))
+      const node = yield* world.node(SwarmSuite.silentDht)
+      yield* node.download(into(first, { hints: [seeder.address] }).request)
+      const { received, request } = into(second)
+      yield* node.download(request)
+      assert.isTrue(same(received, second.bytes))
+    })
+  )
+
+  it.live("asks the DHT where peers of other torrents do not have this one", () =>
+    Effect.gen(function* () {
+      const world = yield* LoopbackWorld.make()
+      const [one, another] = [yield* world.node(), yield* world.node()]
+      const [first, second] = [sample(50_000), sample(60_000)]
+      yield* one.seed(first.torrent, contentOf(first.bytes))
+      yield* another.seed(second.torrent, contentOf(second.bytes))
+      const node = yield* world.node()
+      yield* node.download(into(first).request)
+      const { received, request } = into(second)
+      yield* node.download(request)
+      assert.isTrue(same(received, second.bytes))
+    })
+  )
+
   it.live("does not read what it was told is new", () =>
     Effect.gen(function* () {
       const world = yield* LoopbackWorld.make()

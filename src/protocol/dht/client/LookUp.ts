@@ -20,6 +20,9 @@ import type { Transport } from "./Transport.ts"
 /** Queries of one look-up that are waited for at a time: as in k-rpc. Late ones do not count. */
 const IN_FLIGHT_MAX = 16
 
+/** The same where one answer may be the end of it: as in the look-ups of BEP 5's first clients. */
+const IN_FLIGHT_FRUGAL = 4
+
 /** Queries of one look-up. Honest ones need 20 to 60; liars who name ever closer nodes get no further than this. */
 export const QUERIES_MAX = 256
 
@@ -58,6 +61,8 @@ export interface Options {
   readonly onFound: (from: string, found: Found) => Verdict
   /** The look-up ends by then, ms. */
   readonly timeoutMs?: number | undefined
+  /** Whether the first answers will mostly do: then few are asked at a time. */
+  readonly isFrugal?: boolean | undefined
   /** How many of the closest nodes to ask at least; {@link CLOSEST_NODES} unless more are wanted. */
   readonly width?: number | undefined
 }
@@ -212,7 +217,8 @@ class Running {
   }
 
   #askClosest(): void {
-    while (this.#inFlight < IN_FLIGHT_MAX && this.#questions.hasRoom) {
+    const most = this.#options.isFrugal === true ? IN_FLIGHT_FRUGAL : IN_FLIGHT_MAX
+    while (this.#inFlight < most && this.#questions.hasRoom) {
       const candidate = this.#ranking.next
       if (candidate === undefined) return
       candidate.state = "asked"

@@ -66,6 +66,7 @@ export const make = (session: Session.Session): Pick<Dht["Service"], "lookup" | 
     const { answered, asked, closest, isComplete } = yield* Session.search(session, {
       question: { _tag: "Get", target },
       timeoutMs: Session.timeoutMsOf(options),
+      isFrugal: enough === 1,
       onFound: (from, found) => {
         replies.hear(from, found)
         if (enough !== undefined && replies.isAgreedBy(enough)) return "enough"
