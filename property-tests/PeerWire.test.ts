@@ -130,7 +130,7 @@ describe("PeerWire", () => {
         const guard = new PeerWireGuard({ fast })
         guard.fit(shape)
         const nothing = () => {}
-        const outlet = { send: nothing, pendingBytes: () => 0, close: nothing, fault: nothing, now: () => 0 }
+        const outlet = { send: nothing, hasRoom: () => true, close: nothing, fault: nothing, now: () => 0 }
         const wire = new PeerWire("192.0.2.1:1", outlet, { fast })
         wire.on(
           "request",

@@ -5,10 +5,9 @@
  * as much as this one question takes.
  */
 import * as Net from "node:net"
-import * as Os from "node:os"
-import * as Path from "node:path"
 import * as DaemonPlace from "../runtime/daemon/DaemonPlace.ts"
 import * as Errand from "../runtime/daemon/Errand.ts"
+import * as HomePlace from "./HomePlace.ts"
 import { VERSION } from "./Version.ts"
 
 /** Time for a daemon to take the connection and say who it is, in ms; as `DaemonCalls.PROBE_MAX_MS`. */
@@ -23,11 +22,6 @@ const LINE_MAX_CHARS = 2 * 6 * Errand.OUTPUT_MAX_CHARS + 1024
 
 /** Spoken by both ends, or the daemon is left alone; as `DhtRpc.PROTOCOL_VERSION`. */
 const PROTOCOL_VERSION = 1
-
-const homeOf = (given: string | undefined): string => {
-  const named = given ?? process.env["LIBRESEED_HOME"] ?? ""
-  return named === "" ? Path.join(Os.homedir(), ".libreseed") : Path.resolve(named)
-}
 
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === "object" && value !== null
@@ -97,7 +91,7 @@ const ask = (path: string, home: string, args: ReadonlyArray<string>): Promise<E
 export const deliver = async (argv: ReadonlyArray<string>): Promise<boolean> => {
   const order = Errand.orderOf(argv)
   if (order === undefined || process.env["LIBRESEED_DEBUG"] === "1") return false
-  const home = homeOf(order.home)
+  const home = HomePlace.homeOf(order.home)
   const place = DaemonPlace.placeOf(home)
   if (!DaemonPlace.isOurs(place)) return false
   const done = await ask(place.path, home, order.args)

@@ -1,6 +1,8 @@
 /** Arguments and flags that several commands take. */
 import * as Argument from "effect/cli/Argument"
 import * as Flag from "effect/cli/Flag"
+import * as Option from "effect/Option"
+import * as NearestProject from "./NearestProject.ts"
 
 export const spec = Argument.String("spec").pipe(
   Argument.withDescription("Package name, with a version range if wanted: semver, semver@^7, @scope/name@1.2.3")
@@ -133,8 +135,9 @@ export const runFlags = {
 /** The project that a command works on. */
 export const projectDir = Flag.String("dir").pipe(
   Flag.withMetavar("directory"),
-  Flag.withDescription("Project to work on (default: the current directory)"),
-  Flag.withDefault(".")
+  Flag.withDescription("Project to work on (default: the nearest one, from the current directory upwards)"),
+  Flag.optional,
+  Flag.map(Option.getOrElse(() => NearestProject.find(".")))
 )
 
 export const production = Flag.Boolean("production").pipe(

@@ -362,11 +362,7 @@ export const make = (onStay: () => void) => {
     "lock",
     {
       specs: spec.pipe(Argument.variadic()),
-      dir: Flag.String("dir").pipe(
-        Flag.withMetavar("directory"),
-        Flag.withDescription("Project whose dependencies to lock (default: the current directory)"),
-        Flag.withDefault(".")
-      ),
+      dir: projectDir,
       ...choice,
       retryRefused
     },
@@ -391,11 +387,7 @@ export const make = (onStay: () => void) => {
         Flag.withMetavar("file"),
         Flag.withDescription("File to write; one that is there is replaced")
       ),
-      dir: Flag.String("dir").pipe(
-        Flag.withMetavar("directory"),
-        Flag.withDescription("Project to bundle where no package is named (default: the current directory)"),
-        Flag.withDefault(".")
-      ),
+      dir: projectDir,
       lock: Flag.Boolean("lock").pipe(
         Flag.withDescription("Take what the project's libreseed.lock.json has locked as it is locked"),
         Flag.withDefault(false)
@@ -454,6 +446,7 @@ export const make = (onStay: () => void) => {
     { names: packageNames.pipe(Argument.variadic({ min: 1 })), dir: projectDir, ...choice, retryRefused },
     ({ names, ...options }) => inSession(() => import("./commands/Uninstall.ts").then(({ run }) => run(names, options)))
   ).pipe(
+    Command.withAlias("rm"),
     Command.withDescription("Take packages out of a project: package.json, lock file and node_modules"),
     Command.withExamples([{ command: "ls-cli uninstall semver", description: "And what only semver needed" }])
   )
@@ -463,6 +456,7 @@ export const make = (onStay: () => void) => {
     { names: packageNames.pipe(Argument.variadic()), dir: projectDir, production, ...choice, retryRefused },
     ({ names, ...options }) => inSession(() => import("./commands/Update.ts").then(({ run }) => run(names, options)))
   ).pipe(
+    Command.withAlias("up"),
     Command.withDescription("Take the newest versions that package.json admits, of the packages named or of all"),
     Command.withExamples([
       { command: "ls-cli update", description: "Everything" },
@@ -480,7 +474,10 @@ export const make = (onStay: () => void) => {
       )
     },
     (options) => inSession(() => import("./commands/List.ts").then(({ run }) => run(options)))
-  ).pipe(Command.withDescription("Show what is installed in a project, and what does not fit its package.json"))
+  ).pipe(
+    Command.withAlias("ls"),
+    Command.withDescription("Show what is installed in a project, and what does not fit its package.json")
+  )
 
   const outdated = Command.make("outdated", { dir: projectDir, ...choice }, (options) =>
     inSession(() => import("./commands/Outdated.ts").then(({ run }) => run(options)))

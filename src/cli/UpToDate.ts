@@ -9,10 +9,13 @@ import * as HomeDirectory from "../runtime/doctor/HomeDirectory.ts"
 import * as EngineStrict from "../runtime/install/EngineStrict.ts"
 import * as InstalledState from "../runtime/install/InstalledState.ts"
 import * as InstallReport from "../runtime/install/InstallReport.ts"
+import * as HomePlace from "./HomePlace.ts"
 import * as NodeAddress from "./NodeAddress.ts"
 
 export interface Wish {
   readonly directory: string
+  /** As it was given, if it was. */
+  readonly home?: string
   readonly production: boolean
   readonly json: boolean
 }
@@ -25,7 +28,7 @@ export const wishOf = (argv: ReadonlyArray<string>): Wish | undefined => {
     const [, flag, value] = /^(--(?:dir|home|bootstrap))=(.*)$/s.exec(word) ?? []
     return flag === undefined || value === undefined ? [word] : [flag, value]
   })
-  const wish = { directory: ".", production: false, json: false }
+  const wish: { -readonly [key in keyof Wish]: Wish[key] } = { directory: ".", production: false, json: false }
   const seen = new Set<string>()
   for (let at = 0; at < words.length; at++) {
     const word = words[at]!
@@ -39,6 +42,7 @@ export const wishOf = (argv: ReadonlyArray<string>): Wish | undefined => {
       if (word === "--bootstrap" && !value.split(",").every(NodeAddress.isNode)) return undefined
       if (word === "--home" && HomeDirectory.problemOf(Path.resolve(value)) !== undefined) return undefined
       if (word === "--dir") wish.directory = value
+      if (word === "--home") wish.home = value
     } else if (word !== "--frozen" && word !== "--offline") return undefined
   }
   return wish
@@ -50,7 +54,8 @@ export const tell = (argv: ReadonlyArray<string>): boolean => {
   if (wish === undefined) return false
   const directory = Path.resolve(wish.directory)
   const engineStrict = EngineStrict.isStrict(directory)
-  const state = InstalledState.current(directory, { production: wish.production, engineStrict })
+  const places = HomePlace.trustPlacesOf(HomePlace.homeOf(wish.home))
+  const state = InstalledState.current(directory, { production: wish.production, engineStrict }, places)
   if (state === undefined) return false
   const report = InstallReport.unchanged(directory, state)
   const text = wish.json ? JSON.stringify(report) : Printable.plain(InstallReport.summary(report))

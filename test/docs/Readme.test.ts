@@ -22,10 +22,14 @@ describe("README", () => {
   it("shows the transcript that the demo prints", { timeout: 120_000 }, async () => {
     const readme = Fs.readFileSync(Path.join(root, "README.md"), "utf8")
     const shown = /<!-- transcript -->\n```\n([\s\S]*?)\n```\n<!-- \/transcript -->/.exec(readme)?.[1] ?? ""
-    const { stdout } = await promisify(execFile)(process.execPath, [Path.join(root, "scripts/demo.ts")])
+    const told = process.env["LIBRESEED_DEMO_TRANSCRIPT"]
+    const story =
+      told === undefined
+        ? (await promisify(execFile)(process.execPath, [Path.join(root, "scripts/demo.ts")])).stdout
+        : Fs.readFileSync(told, "utf8")
     // Two seeders work at once: whichever is first.
     const lines = (text: string) => settled(text).trim().split("\n")
-    assert.deepStrictEqual(lines(shown).toSorted(), lines(stdout).toSorted())
+    assert.deepStrictEqual(lines(shown).toSorted(), lines(story).toSorted())
   })
 
   it("links to pages that exist", () => {

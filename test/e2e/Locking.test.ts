@@ -59,6 +59,13 @@ describe("locking a project", { timeout: 90_000 }, () => {
       { ...document, added: [] },
       { dir: project, packages: 3, added: [], removed: [], warnings: [] }
     )
+    // What is locked is in use, and stays in the store; node_modules are not for a lock to make.
+    const notes = Path.join(user.home, "projects")
+    assert.deepStrictEqual(
+      Fs.readdirSync(notes).map((name) => Fs.readFileSync(Path.join(notes, name), "utf8")),
+      [project]
+    )
+    assert.isFalse(Fs.existsSync(Path.join(project, "node_modules")))
     const { answers, packages, wishes } = JSON.parse(text())
     assert.deepStrictEqual(wishes, { dependencies: { top: "^1.0.0" } })
     assert.sameMembers(Object.keys(packages), ids)

@@ -114,7 +114,7 @@ export const run = Effect.fnUntraced(function* (flags: Flags) {
       [
         nodes === 0
           ? `The daemon is up (process ${process.pid}), but its node knows nobody yet.`
-          : `The daemon is up (process ${process.pid}); commands of this home now use its node.`,
+          : `The daemon is up (process ${process.pid}); commands of this home now use its node${isPublic ? "" : `, if they name its network: --bootstrap ${bootstrap.join(",")}`}.`,
         `  network  ${DhtRpc.networkText(network)}, ${nodesText(nodes)} known`,
         `  UDP      ${bound ?? "no socket"}`,
         `  socket   ${place.path}`,

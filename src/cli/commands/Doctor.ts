@@ -13,6 +13,7 @@ import * as Diagnosis from "../../runtime/doctor/Diagnosis.ts"
 import * as Examination from "../../runtime/doctor/Examination.ts"
 import * as HomeDirectory from "../../runtime/doctor/HomeDirectory.ts"
 import * as Sntp from "../../runtime/doctor/Sntp.ts"
+import { DhtError, NetworkForbidden } from "../../protocol/dht/DhtError.ts"
 import * as OfflineNode from "../../runtime/OfflineNode.ts"
 import { Output } from "../Output.ts"
 import { Session } from "../Session.ts"
@@ -83,7 +84,8 @@ export const run = Effect.fnUntraced(function* (
   daemon: Diagnosis.Measurements["daemon"]
 ) {
   const output = yield* Output
-  const { home, host, isPublic, limited, port } = yield* Session
+  const { home, host, isPublic, limited, offline, port } = yield* Session
+  if (offline) return yield* new DhtError({ reason: new NetworkForbidden({ purpose: "examine the way to others" }) })
   const server = yield* timeServerOf(timeServer, !isPublic)
   const examination = Effect.gen(function* () {
     const bootstrap = yield* starts

@@ -7,16 +7,19 @@ import * as NodePath from "node:path"
 import * as EngineStrict from "../../runtime/install/EngineStrict.ts"
 import * as InstalledState from "../../runtime/install/InstalledState.ts"
 import * as InstallReport from "../../runtime/install/InstallReport.ts"
+import { trustPlacesOf } from "../HomePlace.ts"
 import { Output } from "../Output.ts"
+import { Session } from "../Session.ts"
 import type { Options } from "./Installing.ts"
 
 export const run = Effect.fnUntraced(function* (specTexts: ReadonlyArray<string>, options: Options) {
   const output = yield* Output
+  const { home } = yield* Session
   const directory = NodePath.resolve(options.dir)
   const engineStrict = options.engineStrict || EngineStrict.isStrict(directory)
   const state =
     specTexts.length === 0 && options.allowScripts === ""
-      ? InstalledState.current(directory, { production: options.production, engineStrict })
+      ? InstalledState.current(directory, { production: options.production, engineStrict }, trustPlacesOf(home))
       : undefined
   if (state !== undefined) {
     const report = InstallReport.unchanged(directory, state)

@@ -1,4 +1,5 @@
 /** The tree of a project for the commands that show it: as it is installed, else as it is locked. */
+import * as NodeCrypto from "@effect/platform-node/NodeCrypto"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { InvalidProject } from "../../runtime/install/InstallError.ts"
@@ -21,8 +22,16 @@ export interface Tree {
   readonly isInstalled: boolean
 }
 
+/** Ends what a killed install of the project has left, before anybody looks at its tree. */
+export const settle = Effect.fnUntraced(function* (directory: string) {
+  if (!InstalledState.isPending(directory)) return
+  const { settle: undo } = yield* Effect.promise(() => import("../../runtime/install/InstallSite.ts"))
+  yield* Effect.provide(undo(directory), NodeCrypto.layerSecureRandom)
+})
+
 /** `directory` is absolute. Fails where there is neither. */
 export const read = Effect.fnUntraced(function* (directory: string) {
+  yield* settle(directory)
   const state = InstalledState.read(directory)
   if (state !== undefined) return { ...state, isInstalled: true } satisfies Tree
   const lock = Option.getOrUndefined(yield* Project.lock(directory))

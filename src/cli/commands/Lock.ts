@@ -6,10 +6,10 @@ import type { PackageSpec } from "../../protocol/core/PackageSpec.ts"
 import * as DependencyGraph from "../../protocol/registry/DependencyGraph.ts"
 import * as DependencyTree from "../../protocol/registry/DependencyTree.ts"
 import * as LockFile from "../../protocol/registry/LockFile.ts"
-import { StorageFailed } from "../../protocol/swarm/Content.ts"
 import * as LockedRelease from "../../protocol/trust/LockedRelease.ts"
-import * as AtomicFile from "../../runtime/store/AtomicFile.ts"
-import { problemOf } from "../../runtime/store/PlatformProblem.ts"
+import * as InstallSite from "../../runtime/install/InstallSite.ts"
+import * as ProjectLock from "../../runtime/install/ProjectLock.ts"
+import * as KnownProjects from "../../runtime/store/KnownProjects.ts"
 import { Output } from "../Output.ts"
 import { InvalidArgument } from "../Settings.ts"
 import { Session } from "../Session.ts"
@@ -18,17 +18,8 @@ import * as Network from "./Network.ts"
 import * as Project from "./Project.ts"
 import * as Select from "./Select.ts"
 
-/** A lock file is read by everybody who works on the project. */
-const LOCK_FILE_MODE = 0o644
-
 /** Packages named in the text for people; the document has them all. */
 const SHOWN_MAX = 20
-
-const write = Effect.fnUntraced(function* (location: string, text: string) {
-  yield* AtomicFile.replace(location, new TextEncoder().encode(text), LOCK_FILE_MODE).pipe(
-    Effect.mapError((error) => new StorageFailed({ location, operation: "write", problem: problemOf(error) }))
-  )
-})
 
 const change = (sign: string, ids: ReadonlyArray<string>): ReadonlyArray<string> => [
   ...ids.slice(0, SHOWN_MAX).map((id) => `  ${sign} ${id}`),
@@ -52,6 +43,20 @@ const rangesOf = Effect.fnUntraced(function* (specs: ReadonlyArray<PackageSpec>)
   return Object.fromEntries(ranges)
 })
 
+/** What the project asks for, and what it has locked. Without names there must be something to lock. */
+const read = Effect.fnUntraced(function* (dir: string, isNamed: boolean) {
+  const own = yield* Project.wishes(dir)
+  const before = Option.getOrUndefined(yield* Project.lock(dir))
+  if (Option.isNone(own) && before === undefined && !isNamed) {
+    return yield* new InvalidArgument({
+      argument: dir,
+      problem: "has no package.json",
+      hint: "Name packages, like: ls-cli lock semver@^7; or give the project with --dir."
+    })
+  }
+  return { wanted: Option.getOrElse(own, (): DependencyGraph.Wishes => ({})), before }
+})
+
 export const run = Effect.fnUntraced(function* (
   specTexts: ReadonlyArray<string>,
   directory: string,
@@ -63,18 +68,9 @@ export const run = Effect.fnUntraced(function* (
   const specs = yield* Effect.forEach(specTexts, Select.specOf)
   const chooser = yield* Select.chooserOf(choice)
   const named = yield* rangesOf(specs)
-  const own = yield* Project.wishes(dir)
-  const before = Option.getOrUndefined(yield* Project.lock(dir))
-  if (Option.isNone(own) && before === undefined && specs.length === 0) {
-    return yield* new InvalidArgument({
-      argument: dir,
-      problem: "has no package.json",
-      hint: "Name packages, like: ls-cli lock semver@^7; or give the project with --dir."
-    })
-  }
-  const wanted = Option.getOrElse(own, (): DependencyGraph.Wishes => ({}))
-  const wishes: DependencyGraph.Wishes = { ...wanted, dependencies: { ...wanted.dependencies, ...named } }
   const given = new Set<string>(specs.map(({ name }) => name))
+  // Whoever gives something that cannot be locked need not wait for the network, nor for an install.
+  yield* read(dir, specs.length > 0)
 
   const work = output.task(`Resolving the dependencies of ${dir}`, (update) => {
     let fetched = 0
@@ -89,6 +85,11 @@ export const run = Effect.fnUntraced(function* (
         )
     })
     return Effect.gen(function* () {
+      yield* InstallSite.hold(dir)
+      const { before, wanted } = yield* read(dir, specs.length > 0)
+      // What is fetched is in use from now on, and stays when the store is cleared.
+      yield* Effect.ignore(KnownProjects.note(dir))
+      const wishes: DependencyGraph.Wishes = { ...wanted, dependencies: { ...wanted.dependencies, ...named } }
       const tree = yield* DependencyTree.resolveTree(
         wishes,
         before === undefined
@@ -104,11 +105,11 @@ export const run = Effect.fnUntraced(function* (
       const lock = LockFile.make(wishes, tree)
       const text = LockFile.toText(lock)
       const isChanged = before === undefined || LockFile.toText(before) !== text
-      if (isChanged) yield* write(Project.lockLocation(dir), text)
-      return { tree, lock }
-    })
+      if (isChanged) yield* ProjectLock.write(dir, text)
+      return { tree, lock, before }
+    }).pipe(Effect.scoped)
   })
-  const { lock, tree } = yield* session.limited(work).pipe(Network.provide)
+  const { before, lock, tree } = yield* session.limited(work).pipe(Network.provide)
   const ids = Object.keys(lock.packages)
   const known = new Set(Object.keys(before?.packages ?? {}))
   const added = ids.filter((id) => !known.has(id))

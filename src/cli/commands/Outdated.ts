@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as NodePath from "node:path"
 import * as Option from "effect/Option"
 import * as PackageSpec from "../../protocol/core/PackageSpec.ts"
+import { RegistryError } from "../../protocol/registry/RegistryError.ts"
 import { InvalidProject } from "../../runtime/install/InstallError.ts"
 import { Output } from "../Output.ts"
 import { Session } from "../Session.ts"
@@ -39,12 +40,18 @@ const table = (rows: ReadonlyArray<Row>): ReadonlyArray<string> => {
   )
 }
 
-/** Which version a spec comes to today; nothing where there is none, or none that may be taken. */
+const NONE = new Set(["VersionNotFound", "NameNotFound", "PackageNotFound"])
+
+/** Whether an error says that there is no such version; every other one is no answer, and is told. */
+export const isNone = (error: { readonly _tag: string }): boolean =>
+  error._tag === "InvalidSpec" || (error instanceof RegistryError && NONE.has(error.reason._tag))
+
+/** Which version a spec comes to today; nothing where there is none. */
 const versionOf = (text: string, chooser: Select.Chooser) =>
   Effect.fromResult(PackageSpec.parse(text)).pipe(
     Effect.flatMap((spec) => Select.resolve(spec, chooser)),
     Effect.map(({ release }): string => release.v),
-    Effect.catchTag(["RegistryError", "InvalidSpec"], () => Effect.succeed(""))
+    Effect.catchIf(isNone, () => Effect.succeed(""))
   )
 
 export const run = Effect.fnUntraced(function* ({ dir, ...choice }: Select.Choice & { readonly dir: string }) {

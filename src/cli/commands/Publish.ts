@@ -5,6 +5,7 @@ import { Keystore } from "../../protocol/core/Keystore.ts"
 import * as Quorum from "../../protocol/dht/Quorum.ts"
 import type { Step } from "../../protocol/registry/PublicationLog.ts"
 import type { PlannedRecord } from "../../protocol/registry/Publish.ts"
+import * as Publishable from "../../protocol/registry/Publishable.ts"
 import { type PackedPackage, planPackage, publishPackage } from "../../protocol/swarm/PublishPackage.ts"
 import { readPackage } from "../../runtime/archive/ReadPackage.ts"
 import * as PublicationLock from "../../runtime/store/PublicationLock.ts"
@@ -84,6 +85,17 @@ export const run = Effect.fnUntraced(function* (location: string, { dryRun, key,
   const pack = Effect.gen(function* () {
     const keyPair = yield* Effect.flatMap(Keystore, (keystore) => keystore.load(keyName))
     const packed = yield* output.task(`Packing ${location}`, () => readPackage(location))
+    const [obstacle] = Publishable.obstaclesOf(packed.metadata)
+    if (obstacle !== undefined) {
+      return yield* new InvalidArgument({
+        argument: labelOf(packed),
+        problem: `could be installed by nobody: ${obstacle}`,
+        hint: "Nothing was published. Depend on what is published, by name and range."
+      })
+    }
+    for (const lack of Publishable.lacksOf(packed.metadata, new Set(Object.keys(packed.files)))) {
+      yield* output.note(`warning: ${lack}`)
+    }
     yield* output.note(
       `${labelOf(packed)}: ${plural(Object.keys(packed.files).length, "file")}, packed ${Progress.size(packed.tarball.length)}`
     )

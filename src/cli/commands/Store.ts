@@ -150,6 +150,7 @@ export const prune = ({ dryRun, olderThan }: PruneFlags) =>
         bytes
       })),
       unpacked: planned.unpacked.length,
+      places: planned.modules.length,
       downloads: planned.downloads.length,
       kept: planned.kept,
       bytesFreed: planned.bytes,
@@ -159,6 +160,9 @@ export const prune = ({ dryRun, olderThan }: PruneFlags) =>
     yield* output.result(document, [
       `${dryRun ? "Would remove" : "Removed"} ${what}: ${size(planned.bytes)}${dryRun ? "" : " freed"}`,
       ...document.removed.map(({ name, version }) => `  ${name}@${version}`),
+      ...(document.places === 0
+        ? []
+        : [`  ${counted(document.places, "place")} from which programs imported what goes`]),
       `${counted(planned.kept, "release")} ${planned.kept === 1 ? "stays" : "stay"}`
     ])
     if (illegible > 0) {

@@ -10,6 +10,7 @@ import * as PublicKey from "../../protocol/core/PublicKey.ts"
 import * as Version from "../../protocol/core/Version.ts"
 import { TrustBook } from "../../protocol/trust/TrustBook.ts"
 import { Home } from "../../runtime/store/Home.ts"
+import * as ModulePlaces from "../../runtime/store/ModulePlaces.ts"
 import type { Indexed } from "../../runtime/store/StoreIndex.ts"
 import { UnpackedReleases } from "../../runtime/store/UnpackedReleases.ts"
 import { Output } from "../Output.ts"
@@ -133,6 +134,7 @@ export const stats = provideStores(
       Effect.map(index.all, (all) => ({ all, refreshed }))
     )
     const unpacked = yield* (yield* UnpackedReleases).list
+    const places = yield* Effect.sync(() => ModulePlaces.count(NodePath.join(directory, ModulePlaces.DIRECTORY)))
     const arriving = yield* Effect.sync(() => sizeOfDownloads(downloads))
     const several = sideBySide(all)
     const document = {
@@ -146,6 +148,7 @@ export const stats = provideStores(
         files: sum(unpacked.map(({ index }) => index.files.length)),
         bytes: sum(unpacked.flatMap(({ index }) => index.files.map(([, bytes]) => bytes)))
       },
+      places,
       downloads: arriving,
       illegible: refreshed.illegible.length,
       sideBySide: several
@@ -154,6 +157,7 @@ export const stats = provideStores(
       directory,
       `  releases  ${counted(document.releases, "release")} of ${counted(document.names, "name")} by ${counted(document.publishers, "publisher")}, ${size(document.bytes)}`,
       `  unpacked  ${document.unpacked.count}, ${counted(document.unpacked.files, "file")}, ${size(document.unpacked.bytes)}`,
+      ...(places === 0 ? [] : [`  imported  from ${counted(places, "place")}`]),
       `  arriving  ${arriving.count}, ${size(arriving.bytes)}`,
       ...(document.illegible === 0
         ? []

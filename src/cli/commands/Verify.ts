@@ -6,6 +6,7 @@ import * as VerifyTree from "../../runtime/install/VerifyTree.ts"
 import * as Stores from "../../runtime/Stores.ts"
 import { Output } from "../Output.ts"
 import { Session } from "../Session.ts"
+import * as Installed from "./Installed.ts"
 
 /** Problems named in the text for people; the document has them all. */
 const SHOWN_MAX = 100
@@ -14,6 +15,7 @@ export const run = Effect.fnUntraced(function* ({ dir }: { readonly dir: string 
   const output = yield* Output
   const session = yield* Session
   const directory = NodePath.resolve(dir)
+  yield* Installed.settle(directory)
   const verified = yield* session.limited(
     output
       .task(`Verifying ${NodePath.join(directory, "node_modules")}`, () => VerifyTree.verify(directory))

@@ -43,6 +43,9 @@ const HINT = "Write name, name@version or name@range, for example: semver, semve
 const OUTSIDE =
   /^(?:(?:git|https?|file|ftp|ssh|link|workspace|patch|portal|npm|github|gitlab|bitbucket|gist)[:+]|[a-z+]+:\/\/|git@|[.~]{0,2}[\\/]|[a-z]:[\\/]|[^@/]+\/|.*\.(?:tgz|tar\.gz|tar)$)/i
 
+/** npm's way to have a package under another name. */
+const ALIAS = /^npm:/i
+
 /** Reads one spec; white space around it and after the `@` is not significant. The tags are those of `Version.Tag`. */
 export const parse = (text: string): Result.Result<PackageSpec, InvalidSpec> => {
   const spec = text.trim()
@@ -53,6 +56,9 @@ export const parse = (text: string): Result.Result<PackageSpec, InvalidSpec> => 
   const at = spec.indexOf("@", 1)
   const name = at < 0 ? spec : spec.slice(0, at)
   const wanted = at < 0 ? "latest" : spec.slice(at + 1).trim()
+  if (ALIAS.test(wanted)) {
+    return fail("is an alias of another package: aliases cannot be resolved here", "Ask for it by its own name.")
+  }
   if (OUTSIDE.test(spec) || OUTSIDE.test(wanted)) {
     return fail("points outside the registry: git, file and URL specs cannot be resolved here", HINT)
   }

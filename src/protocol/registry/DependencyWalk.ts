@@ -40,7 +40,7 @@ const ALIAS = /^\s*npm:/i
 const isFollowed = ({ kind }: Edge): boolean => kind === "required" || kind === "optional"
 
 /** Without what the package has in a `node_modules` of its own (`bundleDependencies`). */
-const unbundled = (manifest: Manifest): Wishes => {
+export const unbundled = (manifest: Manifest): Wishes => {
   const bundled = (name: string) => Object.hasOwn(manifest.files, `node_modules/${name}/package.json`)
   const rest = (texts: Wishes["dependencies"]) =>
     Object.fromEntries(Object.entries(texts ?? {}).filter(([name]) => !bundled(name)))

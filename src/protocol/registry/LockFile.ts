@@ -10,64 +10,25 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { ExitCode, explain } from "../core/Errors.ts"
 import * as Infohash from "../core/Infohash.ts"
-import { PackageName } from "../core/PackageName.ts"
+import type { PackageName } from "../core/PackageName.ts"
 import type { PackageSpec } from "../core/PackageSpec.ts"
 import * as PublicKey from "../core/PublicKey.ts"
-import { Version } from "../core/Version.ts"
+import type { Version } from "../core/Version.ts"
 import { DependencyError, InvalidLockFile, LockedNotResolved, LockMismatch } from "./DependencyError.ts"
 import type * as DependencyGraph from "./DependencyGraph.ts"
 import type { Instance } from "./DependencyLayout.ts"
 import type { DependencyTree } from "./DependencyTree.ts"
+import * as LockConsistency from "./LockConsistency.ts"
+import { LOCK_VERSION, type LockedPackage, LockFile } from "./LockShape.ts"
+import * as LockedRange from "./LockedRange.ts"
 import type { Manifest } from "./Manifest.ts"
+
+export { LOCK_VERSION, LockedPackage, LockFile } from "./LockShape.ts"
 
 export const FILE_NAME = "libreseed.lock.json"
 
-export const LOCK_VERSION = 1
-
 /** Bytes of a lock file: the largest tree that there may be, at 1 KB for a package. */
 export const MAX_BYTES = 32 * 1024 * 1024
-
-const Texts = Schema.Record(Schema.String, Schema.String)
-const Names = Schema.Record(PackageName, Schema.String)
-
-export const LockedPackage = Schema.Struct({
-  name: PackageName,
-  version: Version,
-  /** Base64. */
-  publisher: PublicKey.Base64Text,
-  /** Hex. */
-  infohash: Schema.String.check(Schema.isPattern(/^[0-9a-f]{40}$/)),
-  /** Subresource integrity of the tarball, as npm writes it. */
-  integrity: Schema.String.check(Schema.isPattern(/^sha512-[A-Za-z0-9+/]{86}==$/)),
-  /** Hex: what its manifest calls the unpacked files. Always written; told anew where an older lock has none. */
-  contentHash: Schema.optionalKey(Schema.String.check(Schema.isPattern(/^[0-9a-f]{64}$/))),
-  /** What it sees, by name: keys of `packages`. */
-  dependencies: Names,
-  /** Which of `dependencies` it can do without. */
-  optionalDependencies: Schema.optionalKey(Schema.Array(PackageName)),
-  optional: Schema.optionalKey(Schema.Literal(true)),
-  os: Schema.optionalKey(Schema.Array(Schema.String)),
-  cpu: Schema.optionalKey(Schema.Array(Schema.String))
-})
-
-export type LockedPackage = typeof LockedPackage.Type
-
-export const LockFile = Schema.Struct({
-  lockfileVersion: Schema.Literal(LOCK_VERSION),
-  /** What was asked for, as package.json has it. */
-  wishes: Schema.Struct({
-    dependencies: Schema.optionalKey(Texts),
-    optionalDependencies: Schema.optionalKey(Texts),
-    peerDependencies: Schema.optionalKey(Texts)
-  }),
-  /** What the project sees, by name: keys of `packages`. */
-  project: Names,
-  packages: Schema.Record(Schema.String, LockedPackage),
-  /** Which version answered which range: `name@range` to `name@version`. */
-  answers: Texts
-})
-
-export type LockFile = typeof LockFile.Type
 
 const sorted = <V>(entries: Iterable<readonly [string, V]>): { readonly [key: string]: V } =>
   Object.fromEntries([...entries].toSorted(([self], [that]) => (self < that ? -1 : self > that ? 1 : 0)))
@@ -78,15 +39,24 @@ const optionalOf = ({ dependencies, package: { edges } }: Instance): ReadonlyArr
     (kind === "optional" || kind === "optionalPeer") && dependencies.has(name) ? [name] : []
   )
 
-const wishesOf = (wishes: DependencyGraph.Wishes): LockFile["wishes"] => ({
-  ...(wishes.dependencies === undefined ? {} : { dependencies: sorted(Object.entries(wishes.dependencies)) }),
-  ...(wishes.optionalDependencies === undefined
-    ? {}
-    : { optionalDependencies: sorted(Object.entries(wishes.optionalDependencies)) }),
-  ...(wishes.peerDependencies === undefined
-    ? {}
-    : { peerDependencies: sorted(Object.entries(wishes.peerDependencies)) })
-})
+const optionalPeersOf = ({ peerDependencies = {}, peerDependenciesMeta = {} }: DependencyGraph.Wishes) =>
+  Object.keys(peerDependencies).filter((name) => peerDependenciesMeta[name]?.optional === true)
+
+const wishesOf = (wishes: DependencyGraph.Wishes): LockFile["wishes"] => {
+  const optionalPeers = optionalPeersOf(wishes)
+  return {
+    ...(wishes.dependencies === undefined ? {} : { dependencies: sorted(Object.entries(wishes.dependencies)) }),
+    ...(wishes.optionalDependencies === undefined
+      ? {}
+      : { optionalDependencies: sorted(Object.entries(wishes.optionalDependencies)) }),
+    ...(wishes.peerDependencies === undefined
+      ? {}
+      : { peerDependencies: sorted(Object.entries(wishes.peerDependencies)) }),
+    ...(optionalPeers.length === 0
+      ? {}
+      : { peerDependenciesMeta: sorted(optionalPeers.map((name) => [name, { optional: true }] as const)) })
+  }
+}
 
 /** The lock of a tree. Trees that are equal have equal locks, whatever order they came together in. */
 export const make = (wishes: DependencyGraph.Wishes, tree: DependencyTree): LockFile => ({
@@ -133,30 +103,6 @@ const problemOf = (error: Schema.SchemaError): string =>
     .join(" ")
     .slice(0, PROBLEM_CHARS)
 
-/** What a lock says that cannot be, beyond its shape; `undefined` where it makes sense. */
-const contradictionOf = (lock: LockFile): string | undefined => {
-  const versions = new Set<string>()
-  for (const [id, { name, version }] of Object.entries(lock.packages)) {
-    const own = `${name}@${version}`
-    versions.add(own)
-    if (id !== own && !id.startsWith(`${own}(`)) return `the entry ${id} is for ${own}`
-  }
-  for (const [from, dependencies] of [
-    ["the project", lock.project] as const,
-    ...Object.entries(lock.packages).map(([id, each]) => [id, each.dependencies] as const)
-  ]) {
-    for (const [name, id] of Object.entries(dependencies)) {
-      if (!Object.hasOwn(lock.packages, id)) return `${from} depends on ${name} as ${id}, which is not in it`
-      if (lock.packages[id]!.name !== name) return `${from} sees ${id} under the name ${name}`
-    }
-  }
-  for (const [spec, id] of Object.entries(lock.answers)) {
-    if (!versions.has(id)) return `${spec} is answered by ${id}, which is not in it`
-    if (!spec.startsWith(id.slice(0, id.lastIndexOf("@") + 1))) return `${spec} is answered by ${id}, another package`
-  }
-  return undefined
-}
-
 /** Reads a lock file. `location` names it in the error. What it contradicts itself in is refused here, once. */
 export const parse = Effect.fnUntraced(function* (text: string, location: string = FILE_NAME) {
   const refuse = (problem: string) => new DependencyError({ reason: new InvalidLockFile({ location, problem }) })
@@ -166,13 +112,14 @@ export const parse = Effect.fnUntraced(function* (text: string, location: string
     return yield* refuse(`it was made by a newer ls-cli: its lockfileVersion is ${json.lockfileVersion}`)
   }
   const lock = yield* decode(json).pipe(Effect.mapError((error) => refuse(problemOf(error))))
-  const contradiction = contradictionOf(lock)
+  const contradiction = LockConsistency.contradictionOf(lock, LockedRange.admits)
   return contradiction === undefined ? lock : yield* refuse(contradiction)
 })
 
 /** Whether the lock answers exactly these wishes, so that nothing needs to be resolved. */
 export const answers = (lock: LockFile, wishes: DependencyGraph.Wishes): boolean =>
-  JSON.stringify(lock.wishes) === JSON.stringify(wishesOf(wishes))
+  JSON.stringify(wishesOf(lock.wishes)) === JSON.stringify(wishesOf(wishes)) &&
+  LockConsistency.missingPeers(lock).length === 0
 
 /** The package that is locked for exactly this name and range. */
 export const find = (

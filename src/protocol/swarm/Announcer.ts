@@ -53,7 +53,7 @@ export const make = Effect.fnUntraced(function* <E extends { readonly message: s
       isFailing = false
       return
     }
-    const text = `Announcing the torrent ${key} failed: ${outcome.failure.message}`
+    const text = `Announcing ${key} failed: ${outcome.failure.message}`
     yield* isFailing ? Effect.logDebug(text) : Effect.logWarning(text)
     isFailing = true
   })

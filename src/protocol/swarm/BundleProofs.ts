@@ -3,10 +3,12 @@
  * by their publishers, pages by the records that lead to them. Whoever made the bundle is not believed
  * in anything; what nobody signed, or what has no business there, is refused with all the rest.
  */
-import * as Bytes from "effect/Bytes"
 import * as Effect from "effect/Effect"
+import * as Base64 from "effect/encoding/Base64"
 import * as Hex from "effect/encoding/Hex"
+import * as Option from "effect/Option"
 import * as Result from "effect/Result"
+import * as Bencode from "../core/Bencode.ts"
 import type { PackageName } from "../core/PackageName.ts"
 import * as PublicKey from "../core/PublicKey.ts"
 import * as KeyString from "../dht/KeyString.ts"
@@ -60,6 +62,16 @@ type Expected =
   | { readonly _tag: "Revocation" }
 
 const placeOf = (publicKey: Uint8Array, salt: Uint8Array): string => `${Hex.encode(publicKey)} ${Hex.encode(salt)}`
+
+/** By whom and for which place an envelope says that it is, its signature unseen; `undefined` where it is no envelope. */
+const claimedOf = (bytes: Uint8Array): { readonly by: Uint8Array; readonly place: string } | undefined => {
+  const envelope = Option.getOrUndefined(Result.getSuccess(Bencode.decode(bytes)))
+  if (typeof envelope !== "object" || envelope instanceof Uint8Array || !("k" in envelope && "salt" in envelope)) {
+    return undefined
+  }
+  const { k, salt } = envelope
+  return k instanceof Uint8Array && salt instanceof Uint8Array ? { by: k, place: placeOf(k, salt) } : undefined
+}
 
 const REVOCATION_SALT = KeyString.saltOf(KeyString.REVOCATION)
 
@@ -192,8 +204,8 @@ const verifyClaims = Effect.fnUntraced(function* ({ claims, listed, location }: 
 export const isEquivocal = ({ statements }: ProvenRelease): boolean =>
   statements.some(({ release }) => !Release.sameContent(release, statements[0]!.release))
 
-const isSamePlace = (self: Record.Item, that: Record.Item): boolean =>
-  Bytes.Equivalence(self.publicKey, that.publicKey) && Bytes.Equivalence(self.salt, that.salt)
+/** Records of one place: the two that prove that a publisher signed two releases of one version. */
+const RECORDS_OF_A_PLACE = 2
 
 /** Records between two turns of others. */
 const VERIFIED_AT_A_TIME = 50
@@ -203,25 +215,31 @@ export const verify = Effect.fn("BundleProofs.verify")(function* (stated: Stated
   const { location, pages } = stated
   const expected = expectedOf(stated)
   const sorted: Sorted = { packages: [], releases: [], revocations: [] }
+  const counts = new Map<string, number>()
   let last: Record.Record | undefined
-  let isTwice = false
   for (const [at, { bytes, offset }] of stated.records.entries()) {
     if (at % VERIFIED_AT_A_TIME === 0) yield* Effect.yieldNow
+    const claimed = claimedOf(bytes)
+    const place = claimed === undefined ? undefined : expected.get(claimed.place)
+    if (claimed !== undefined) {
+      // Signatures take far longer to verify than anything else here: only those that could belong in it are.
+      const by = Base64.encode(claimed.by)
+      if (place === undefined)
+        return yield* unproven(location, `it has a record by ${by} that belongs to nothing in it`)
+      const count = (counts.get(claimed.place) ?? 0) + 1
+      counts.set(claimed.place, count)
+      if (count > RECORDS_OF_A_PLACE) return yield* unproven(location, `it has too many records by ${by} in one place`)
+    }
     const record = yield* Record.fromBytes(bytes, `no. ${at + 1} in ${location}`).pipe(Effect.mapError(toBundleError))
     if (last !== undefined && byPlace(last, record) >= 0) {
       return yield* toBundleError(new MalformedBundle({ location, offset, problem: "its records are not in order" }))
     }
-    isTwice ||= last !== undefined && isSamePlace(last, record)
     last = record
-    const place = expected.get(placeOf(record.publicKey, record.salt))
-    if (place === undefined) {
-      const by = PublicKey.toBase64(record.publicKey)
-      return yield* unproven(location, `it has a record by ${by} that belongs to nothing in it`)
-    }
-    const problem = sort(record, place, sorted)
+    const problem = place === undefined ? "it has a record of no place" : sort(record, place, sorted)
     if (problem !== undefined) return yield* unproven(location, problem)
   }
   const releases = yield* Effect.fromResult(releasesOf(stated, sorted))
+  const isTwice = [...counts.values()].some((count) => count > 1)
   // Only a publisher who signs two releases of one version comes to two records in one place honestly.
   const problem =
     isTwice && !releases.some(isEquivocal) ? "it has two records in one place" : pagesProblem(sorted.packages, pages)

@@ -52,6 +52,8 @@ export interface Options {
 /** What the publisher answers for: the same bytes would fail again, whoever sends them. */
 const REFUSALS: ReadonlySet<string | undefined> = new Set(["TamperedTarball", "InvalidManifest", "InvalidTorrent"])
 
+const isRefusal = (error: unknown): boolean => REFUSALS.has(explain(error)?._tag)
+
 export interface Fetched extends StoredRelease {
   readonly manifest: Manifest.Manifest
 }
@@ -100,7 +102,7 @@ const failIfBlacklisted = Effect.fnUntraced(function* ({ publisher, release }: C
 /** Blacklists a release whose content its publisher signed wrongly. */
 const blacklistRefused = Effect.fnUntraced(function* ({ publisher, release }: Choice, error: unknown) {
   const explained = explain(error)
-  if (explained === undefined || !REFUSALS.has(explained._tag)) return
+  if (explained === undefined || !isRefusal(error)) return
   const blacklist = yield* Blacklist
   const until = (yield* Clock.currentTimeMillis) + BLACKLIST_TTL_MS
   yield* Effect.ignore(blacklist.add({ infohash: release.ih, publisher, reason: explained.message, until }))
@@ -146,7 +148,8 @@ export const fetchRelease = Effect.fn("FetchRelease.fetchRelease")(function* (ch
       onProgress: options.onProgress
     })
     return yield* verified({ publisher, release, torrent }, store.stage(torrent)).pipe(
-      Effect.tapError(() => Effect.ignore(store.discard(torrent)))
+      // What only could not be read is of use to the next try.
+      Effect.tapError((error) => (isRefusal(error) ? Effect.ignore(store.discard(torrent)) : Effect.void))
     )
   }).pipe(Effect.tapError((error) => blacklistRefused(choice, error)))
   yield* store.commit(result)

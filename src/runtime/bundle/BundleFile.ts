@@ -1,4 +1,7 @@
-/** Bundles as files: read in a stream, written beside their place and moved there whole. */
+/**
+ * Bundles as files: read in a stream, written beside their place and moved there whole. A process that is killed
+ * leaves `<file>.<12 hex digits>.tmp`, which the next one that writes the file removes.
+ */
 import * as Effect from "effect/Effect"
 import { SecureRandom } from "effect/crypto/SecureRandom"
 import * as Hex from "effect/encoding/Hex"
@@ -36,6 +39,7 @@ export const write = Effect.fn("BundleFile.write")(function* (location: string, 
   const random = yield* SecureRandom
   const temporary = `${location}.${Hex.encode(yield* random.randomBytes(6))}.tmp`
   const error = failed(location, "write")
+  yield* AtomicFile.removeLeftovers(location)
   const writeTo = (file: FileSystem.File) =>
     Bundle.write(material, (bytes) => Effect.mapError(file.writeAll(bytes), error)).pipe(
       Effect.tap(() => Effect.mapError(file.sync, (problem) => toBundleError(error(problem))))
@@ -48,7 +52,9 @@ export const write = Effect.fn("BundleFile.write")(function* (location: string, 
   ).pipe(
     Effect.tap(() => Effect.mapError(fs.rename(temporary, location), (problem) => toBundleError(error(problem)))),
     Effect.ensuring(Effect.ignore(fs.remove(temporary, { force: true }))),
-    Effect.tap(() => AtomicFile.syncDirectory(path.dirname(location)))
+    Effect.tap(() =>
+      Effect.mapError(AtomicFile.syncDirectory(path.dirname(location)), (problem) => toBundleError(error(problem)))
+    )
   )
 })
 

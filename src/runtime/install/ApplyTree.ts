@@ -1,6 +1,6 @@
 /**
  * Makes a project's `node_modules` that of a given tree, under the lock that its caller holds: puts in
- * place the instances that are not there yet, runs the scripts that are allowed, and then gives the
+ * place the instances that are not there yet or are not whole, runs the scripts that are allowed, and then gives the
  * project its new links in one transaction. The old tree is whole until that moment, the new one from
  * then on; instances of which neither speaks any more are removed at the end.
  */
@@ -13,6 +13,7 @@ import { problemOf } from "../store/PlatformProblem.ts"
 import type { UnpackedIndex } from "../store/UnpackedIndex.ts"
 import * as Bins from "./Bins.ts"
 import * as InstalledState from "./InstalledState.ts"
+import * as InstanceCheck from "./InstanceCheck.ts"
 import * as InstanceNames from "./InstanceNames.ts"
 import * as PlaceInstances from "./PlaceInstances.ts"
 import * as SwitchTree from "./SwitchTree.ts"
@@ -52,6 +53,19 @@ export interface Applied {
   readonly built: ReadonlyArray<string>
 }
 
+/**
+ * What was made and can be used, of a tree that is applied in several attempts under one lock: an optional package
+ * whose script fails is left out of the next one, and the scripts of the others do not run again.
+ */
+export interface Progress {
+  /** Directories of instances. */
+  readonly ready: Set<string>
+  /** `name@version` of packages whose scripts ran. */
+  readonly built: Set<string>
+}
+
+export const progress = (): Progress => ({ ready: new Set(), built: new Set() })
+
 const failed = (location: string, operation: string) => (error: PlatformError) =>
   new StorageFailed({ location, operation, problem: problemOf(error) })
 
@@ -66,6 +80,11 @@ const nodeOf =
     dependencies: each.dependencies
   })
 
+const packageJsonOf = ({ files }: UnpackedIndex): Pick<InstalledState.InstalledPackage, "packageJson"> => {
+  const size = files.find(([path]) => path === InstalledState.PACKAGE_JSON)?.[1]
+  return size === undefined ? {} : { packageJson: size }
+}
+
 /**
  * `allowed` are the names of packages whose scripts may run; `record` writes down what the tree comes from, and
  * is done together with the change. The tree's dependencies all lead to packages of the tree.
@@ -74,7 +93,8 @@ export const apply = Effect.fn("ApplyTree.apply")(function* <R>(
   project: string,
   tree: Tree,
   allowed: ReadonlySet<string>,
-  record: Effect.Effect<void, StorageFailed, R>
+  record: Effect.Effect<void, StorageFailed, R>,
+  { built, ready }: Progress = progress()
 ) {
   const fs = yield* FileSystem.FileSystem
   const path = yield* Path.Path
@@ -92,9 +112,9 @@ export const apply = Effect.fn("ApplyTree.apply")(function* <R>(
   yield* fs.makeDirectory(virtual, { recursive: true }).pipe(Effect.mapError(failed(virtual, "make")))
   const there = new Set(yield* fs.readDirectory(virtual).pipe(Effect.orElseSucceed((): Array<string> => [])))
   const isThere = (directory: string) =>
-    there.has(directory) && before !== undefined && Object.hasOwn(before.packages, directory)
-  const missing = order.filter((id) => !isThere(directoryOf(id)))
-  const instances = missing.map((id): PlaceInstances.Instance => {
+    ready.has(directory) || (there.has(directory) && before !== undefined && Object.hasOwn(before.packages, directory))
+  const commandsOf = (directory: string): Bins.Commands => Bins.commandsOf(byDirectory.get(directory)!.index)
+  const instanceOf = (id: string): PlaceInstances.Instance => {
     const each = tree.packages.get(id)!
     const { index, name, source } = each
     return {
@@ -106,16 +126,25 @@ export const apply = Effect.fn("ApplyTree.apply")(function* <R>(
       dependencies: dependenciesOf(each),
       isCopied: isBuilt(each)
     }
-  })
+  }
+  const isInPlace = (id: string) =>
+    isThere(directoryOf(id)) && InstanceCheck.isWhole(modules, instanceOf(id), commandsOf)
+  const missing = order.filter((id) => !isInPlace(id))
+  const instances = missing.map(instanceOf)
   yield* PlaceInstances.place(modules, instances)
-  const commandsOf = (directory: string): Bins.Commands => Bins.commandsOf(byDirectory.get(directory)!.index)
   yield* PlaceInstances.linkCommands(modules, instances, commandsOf)
-  const built = missing.filter((id) => isBuilt(tree.packages.get(id)!))
+  // A first install that a power cut tears is made anew: nothing of it is flushed, and its links are not either.
+  if (before !== undefined) yield* PlaceInstances.flush(modules, instances)
+  const toBuild = missing.filter((id) => isBuilt(tree.packages.get(id)!))
+  for (const id of missing) if (!isBuilt(tree.packages.get(id)!)) ready.add(directoryOf(id))
   // Processes are for the few who let scripts run.
-  const { run } = built.length === 0 ? { run: () => Effect.void } : yield* Effect.promise(() => import("./Scripts.ts"))
-  for (const id of built) {
+  const { run } =
+    toBuild.length === 0 ? { run: () => Effect.void } : yield* Effect.promise(() => import("./Scripts.ts"))
+  for (const id of toBuild) {
     const { index, name, version } = tree.packages.get(id)!
     yield* run(modules, { name, version, directory: directoryOf(id), facts: index.facts })
+    ready.add(directoryOf(id))
+    built.add(`${name}@${version}`)
   }
 
   const packages = Object.fromEntries(
@@ -129,6 +158,7 @@ export const apply = Effect.fn("ApplyTree.apply")(function* <R>(
         integrity: each.integrity,
         contentHash: each.contentHash,
         dependencies: Object.fromEntries(dependenciesOf(each)),
+        ...(isBuilt(each) ? {} : packageJsonOf(each.index)),
         ...(each.isOptional ? { optional: true } : {}),
         ...(isBuilt(each) ? { built: true } : {}),
         ...(each.index.facts.scripts === undefined || isBuilt(each)
@@ -147,6 +177,5 @@ export const apply = Effect.fn("ApplyTree.apply")(function* <R>(
   }
   const state = yield* SwitchTree.switchTo(modules, before, { state: InstalledState.make(fields), commandsOf }, record)
   yield* Waste.remove(project)
-  const labelOf = (id: string) => `${tree.packages.get(id)!.name}@${tree.packages.get(id)!.version}`
-  return { state, placed: missing, built: built.map(labelOf) } satisfies Applied
+  return { state, placed: missing, built: [...built] } satisfies Applied
 })

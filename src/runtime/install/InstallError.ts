@@ -75,9 +75,9 @@ export class ScriptFailed extends Schema.TaggedError<ScriptFailed>()("ScriptFail
 }) {
   readonly exitCode = ExitCode.usage
   readonly hint =
-    "node_modules is as it was before. Install what the script needs, or take the package out of libreseed.allowScripts in package.json."
+    "node_modules is as it was before. Install what the script needs, or do not allow its scripts (--allow-scripts; libreseed.allowScripts in package.json)."
   override get message() {
-    const output = this.output.trim() === "" ? "" : `. It printed:\n${this.output.trimEnd()}`
+    const output = this.output.trim() === "" ? "" : `. It printed: ${this.output.trim().replaceAll(/\s+/g, " ")}`
     return `The ${this.script} script of ${this.package} ${this.problem}${output}`
   }
 }

@@ -14,6 +14,7 @@ import * as Schema from "effect/Schema"
 import { ExitCode } from "../../protocol/core/Errors.ts"
 import * as AtomicFile from "../store/AtomicFile.ts"
 import { isNotFound } from "../store/PlatformProblem.ts"
+import { PLACE } from "./InstallPlaces.ts"
 
 const FILE = "journal.json"
 const FORMAT = 2
@@ -33,9 +34,6 @@ export class JournalDamaged extends Schema.TaggedError<JournalDamaged>()("Journa
     return `An interrupted install left ${this.directory}, and its journal cannot be used: ${this.problem}`
   }
 }
-
-/** Where something may be put: a package's name, a command in `.bin`, the file that says what is installed. */
-const PLACE = /^(?:(?:@[^/\\]+\/)?[^./\\@][^/\\]*|\.bin\/(?!\.{1,2}$)[^/\\]+|\.libreseed\/state\.json)$/
 
 /** One thing on its way from the staging directory into `node_modules`, or out of it. */
 export const Move = Schema.Struct({
@@ -81,12 +79,16 @@ export const write = Effect.fnUntraced(function* (
   yield* put(path.join(staging, FILE), new TextEncoder().encode(encode({ format: FORMAT, moves })))
 })
 
-/** Takes the journal away: what was moved counts from now on, and everything still in the staging directory is waste. */
+/**
+ * Takes the journal away: what was moved counts from now on, and everything still in the staging directory is waste.
+ * Where that cannot be flushed it counts all the same: what was moved is on the disk, and to move it back on a disk that
+ * fails is the greater risk.
+ */
 export const remove = Effect.fnUntraced(function* (staging: string) {
   const fs = yield* FileSystem.FileSystem
   const path = yield* Path.Path
   yield* fs.remove(path.join(staging, FILE), { force: true })
-  yield* AtomicFile.syncDirectory(staging)
+  yield* Effect.ignore(AtomicFile.syncDirectory(staging))
 })
 
 /** The moves of an install that did not come to its end; `None` when it began none or finished all. */

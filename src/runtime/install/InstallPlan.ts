@@ -4,9 +4,10 @@
  * requires something that is left out is left out as well; where that ends at the project it is an error.
  */
 import * as Result from "effect/Result"
+import { explain } from "../../protocol/core/Errors.ts"
 import type { PackageName } from "../../protocol/core/PackageName.ts"
 import type { LockedPackage, LockFile } from "../../protocol/registry/LockFile.ts"
-import { UnsupportedPlatform } from "./InstallError.ts"
+import { ScriptFailed, UnsupportedPlatform } from "./InstallError.ts"
 
 /** As Node names them: `process.platform`, `process.arch`. */
 export interface Platform {
@@ -46,6 +47,12 @@ const platformText = ({ cpu, os }: Pick<LockedPackage, "os" | "cpu">): string =>
 
 const ownPlatform = ({ cpu, os }: Platform): string => `${os} on ${cpu}`
 
+/** Why a package is left out, in the middle of a sentence about it. */
+const reasonOf = (failure: unknown): string => {
+  if (failure instanceof ScriptFailed) return `its ${failure.script} script ${failure.problem}`
+  return explain(failure)?.message ?? "it could not be had"
+}
+
 /** Everything that requires one of `bad`, directly or not, with what it goes back to. */
 const spread = <A>(lock: LockFile, bad: ReadonlyMap<string, A>): ReadonlyMap<string, A> => {
   if (bad.size === 0) return bad
@@ -81,7 +88,7 @@ export const make = <E>(
   const bad = new Map<string, Reason>()
   for (const [id, locked] of Object.entries(lock.packages)) {
     const failure = failed.get(id)
-    if (failure !== undefined) bad.set(id, { text: "it could not be had", error: () => failure })
+    if (failure !== undefined) bad.set(id, { text: reasonOf(failure), error: () => failure })
     if (isFor(locked, platform)) continue
     const wanted = platformText(locked)
     const mismatch = { package: `${locked.name}@${locked.version}`, wanted, found: ownPlatform(platform) }

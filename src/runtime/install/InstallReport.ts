@@ -29,6 +29,8 @@ export interface InstallReport {
   }
   /** Packages in `node_modules` that another package manager put there. */
   readonly foreign: ReadonlyArray<string>
+  /** What was pinned to its publisher now, since the name had no pin. */
+  readonly pinned: ReadonlyArray<NamedPackage>
   readonly upToDate: boolean
 }
 
@@ -46,6 +48,12 @@ export const visibleIn = ({ packages, project }: State): ReadonlyArray<NamedPack
     return each === undefined ? [] : [{ name: each.name, version: each.version, publisher: each.publisher }]
   })
 
+/** Whether the project sees the same packages: one of its own may become one that only others need. */
+const seesSame = (before: State | undefined, after: State): boolean => {
+  const seen = (state: State | undefined) => JSON.stringify(Object.entries(state?.project ?? {}).toSorted())
+  return seen(before) === seen(after)
+}
+
 export const make = (result: {
   readonly directory: string
   readonly before: State | undefined
@@ -54,8 +62,9 @@ export const make = (result: {
   readonly left: ReadonlyArray<string>
   readonly warnings: ReadonlyArray<string>
   readonly foreign: ReadonlyArray<string>
+  readonly pinned?: ReadonlyArray<NamedPackage>
 }): InstallReport => {
-  const { applied, before, directory, foreign, left, named, warnings } = result
+  const { applied, before, directory, foreign, left, named, pinned = [], warnings } = result
   const { built, placed, state } = applied
   const [then, now] = [labelsOf(before), labelsOf(state)]
   const added = [...now].filter((label) => !then.has(label)).toSorted()
@@ -70,7 +79,8 @@ export const make = (result: {
     warnings,
     scripts: { run: built, notRun: notRunIn(state) },
     foreign,
-    upToDate: placed.length === 0 && added.length === 0 && removed.length === 0
+    pinned,
+    upToDate: placed.length === 0 && added.length === 0 && removed.length === 0 && seesSame(before, state)
   }
 }
 
@@ -85,6 +95,7 @@ export const unchanged = (directory: string, state: State): InstallReport => ({
   warnings: [],
   scripts: { run: [], notRun: notRunIn(state) },
   foreign: [],
+  pinned: [],
   upToDate: true
 })
 
@@ -97,6 +108,9 @@ export const installedLine = ({ added, dir, packages, removed, upToDate }: Insta
     ...(added.length > 0 ? [`${added.length} added`] : []),
     ...(removed.length > 0 ? [`${removed.length} removed`] : [])
   ]
+  if (added.length === 0 && removed.length > 0) {
+    return `Removed ${counted(removed.length)} from ${dir}/node_modules (${counted(packages)} left)`
+  }
   return `Installed ${counted(packages)} into ${dir}/node_modules${changes.length === 0 ? "" : ` (${changes.join(", ")})`}`
 }
 

@@ -6,23 +6,23 @@
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as FileSystem from "effect/FileSystem"
+import * as Option from "effect/Option"
 import * as Path from "effect/Path"
 import type { PlatformError } from "effect/PlatformError"
 import { StorageFailed } from "../../protocol/swarm/Content.ts"
 import * as FileLock from "../store/FileLock.ts"
-import { problemOf } from "../store/PlatformProblem.ts"
+import { isNotFound, problemOf } from "../store/PlatformProblem.ts"
 import * as ForeignContent from "./ForeignContent.ts"
 import { modulesOf, VIRTUAL } from "./InstalledState.ts"
+import * as InstallJournal from "./InstallJournal.ts"
 import * as Recovery from "./Recovery.ts"
 import * as Staging from "./Staging.ts"
+import { removeIfEmpty } from "./SyncFiles.ts"
 import * as Transaction from "./Transaction.ts"
 import * as Waste from "./Waste.ts"
 
-/** Removes the directory where nothing is in it: an install that failed leaves no sign of itself. */
-const removeEmpty = Effect.fnUntraced(function* (directory: string) {
-  const fs = yield* FileSystem.FileSystem
-  if ((yield* fs.readDirectory(directory)).length === 0) yield* fs.remove(directory, { recursive: true })
-})
+/** Times that the directory is made anew because another install took it away, empty, while this one waited for it. */
+const REMADE_MAX = 100
 
 /** Until the scope closes. `project` is absolute, and made where it is missing. */
 export const hold = Effect.fn("InstallSite.hold")(function* (project: string) {
@@ -34,10 +34,17 @@ export const hold = Effect.fn("InstallSite.hold")(function* (project: string) {
   yield* ForeignContent.refuseModules(modules).pipe(
     Effect.catchTag("PlatformError", (error) => Effect.fail(failed(modules, "look at")(error)))
   )
-  yield* Effect.addFinalizer(() => Effect.ignore(removeEmpty(modules)))
-  yield* Effect.mapError(fs.makeDirectory(modules, { recursive: true }), failed(modules, "write to"))
+  // An install that failed leaves no sign of itself: the lock is let go by then, and whoever has taken it since stays.
+  yield* Effect.addFinalizer(() => removeIfEmpty(modules))
   const lock = path.join(modules, Staging.LOCK)
-  yield* Effect.mapError(FileLock.hold(lock), failed(lock, "take the lock"))
+  yield* fs.makeDirectory(modules, { recursive: true }).pipe(
+    Effect.mapError(failed(modules, "write to")),
+    Effect.andThen(
+      Effect.mapError(FileLock.hold(lock), (error) => ({ error, failure: failed(lock, "take the lock")(error) }))
+    ),
+    Effect.retry({ times: REMADE_MAX, while: (problem) => "error" in problem && isNotFound(problem.error) }),
+    Effect.mapError((problem) => ("failure" in problem ? problem.failure : problem))
+  )
   yield* Recovery.recover(modules).pipe(
     Effect.catchTag("PlatformError", (error) => Effect.fail(failed(modules, "undo an interrupted install in")(error)))
   )
@@ -48,4 +55,24 @@ export const hold = Effect.fn("InstallSite.hold")(function* (project: string) {
   yield* Effect.addFinalizer((exit) =>
     Exit.isSuccess(exit) ? Effect.void : isFirst ? Waste.removeAll(project) : Waste.remove(project)
   )
+})
+
+/**
+ * Undoes what a killed install has left half done, so that who looks at the project sees one tree; an install that is
+ * under way is left alone. Nothing is changed where there is nothing to undo.
+ */
+export const settle = Effect.fn("InstallSite.settle")(function* (project: string) {
+  const modules = modulesOf(project)
+  const look = Effect.flatMap(Staging.leftovers(modules), (all) => Effect.forEach(all, InstallJournal.read))
+  const journals = yield* look.pipe(
+    // It has come to its end meanwhile.
+    Effect.catchIf(
+      (error) => error._tag === "PlatformError" && isNotFound(error),
+      () => Effect.succeed([])
+    ),
+    Effect.catchTag("PlatformError", (error) =>
+      Effect.fail(new StorageFailed({ location: modules, operation: "look at", problem: problemOf(error) }))
+    )
+  )
+  if (journals.some(Option.isSome)) yield* Effect.scoped(hold(project))
 })

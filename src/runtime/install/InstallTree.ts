@@ -11,6 +11,7 @@ import * as Option from "effect/Option"
 import * as Path from "effect/Path"
 import type * as PackageSpec from "../../protocol/core/PackageSpec.ts"
 import * as LockDifference from "../../protocol/registry/LockDifference.ts"
+import * as KnownProjects from "../store/KnownProjects.ts"
 import * as FollowLock from "./FollowLock.ts"
 import { InvalidProject, LockOutdated, NotInstalled } from "./InstallError.ts"
 import type * as InstallPlan from "./InstallPlan.ts"
@@ -57,6 +58,30 @@ const requireDirectory = Effect.fnUntraced(function* (directory: string) {
   return yield* new InvalidProject({ location: directory, problem: "it is not a directory" })
 })
 
+/** Fails where something is to be taken away or updated that the project does not have. */
+const requireKnown = Effect.fnUntraced(function* (
+  file: ProjectFile.ProjectFile,
+  known: ProjectLock.ProjectLock | undefined,
+  { add = [], remove = [], update }: Options
+) {
+  const isAsked = (name: string) => ProjectFile.sectionOf(file, name) !== undefined
+  const gone = remove.filter((name) => !isAsked(name))
+  if (gone.length > 0) {
+    const hint = "ls-cli list shows what the project depends on; what others depend on goes when they go."
+    return yield* new NotInstalled({ project: file.location, names: gone, hint })
+  }
+  const locked = new Set<string>([
+    ...Object.values(known?.lock.packages ?? {}).map(({ name }) => name),
+    ...Object.keys(file.json.peerDependencies ?? {}),
+    ...add.map(({ name }) => name)
+  ])
+  const strange = (update === "all" ? [] : [...(update ?? [])]).filter((name) => !isAsked(name) && !locked.has(name))
+  if (strange.length > 0) {
+    const hint = "ls-cli list --all shows what is in the tree; ls-cli install adds what is not."
+    return yield* new NotInstalled({ project: file.location, names: strange, hint })
+  }
+})
+
 /** Fails where a frozen install has nothing to go by. */
 const requireFrozen = Effect.fnUntraced(function* (
   directory: string,
@@ -90,18 +115,19 @@ export const install = Effect.fn("InstallTree.install")(function* <E, R>(
   const phase: Phases = options.phase ?? ((_, work) => work)
   const file = yield* ProjectFile.read(directory)
   const known = yield* ProjectLock.read(directory)
-  const unknown = (options.remove ?? []).filter((name) => ProjectFile.sectionOf(file, name) === undefined)
-  if (unknown.length > 0) {
-    const hint = "ls-cli list shows what the project depends on; what others depend on goes when they go."
-    return yield* new NotInstalled({ project: file.location, names: unknown, hint })
-  }
-  const allowed = [...new Set([...ProjectFile.allowedOf(file), ...(options.allowScripts ?? [])])].toSorted()
+  // What the project locks is in use from now on, not first when it is installed.
+  yield* Effect.ignore(KnownProjects.note(directory))
+  yield* requireKnown(file, known, options)
+  const removed = new Set(options.remove)
+  // Whoever publishes the name next was not meant.
+  const allowedBefore = ProjectFile.allowedOf(file).filter((name) => !removed.has(name))
+  const allowed = [...new Set([...allowedBefore, ...(options.allowScripts ?? [])])].toSorted()
   const request: Resolving.Request = {
     add: options.add ?? [],
     remove: options.remove ?? [],
     update: options.update ?? new Set(),
     save: options.save,
-    allowScripts: options.allowScripts === undefined ? ProjectFile.allowedOf(file) : allowed,
+    allowScripts: options.allowScripts === undefined ? allowedBefore : allowed,
     platform,
     onAcquired
   }
@@ -117,6 +143,7 @@ export const install = Effect.fn("InstallTree.install")(function* <E, R>(
     production,
     engineStrict,
     onAcquired,
+    frozen,
     allowed: new Set(allowed),
     isSaved: !frozen && options.save !== "nowhere"
   }

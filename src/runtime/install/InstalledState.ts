@@ -9,7 +9,9 @@ import * as Crypto from "node:crypto"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
 import * as Predicate from "effect/Predicate"
+import * as InstallPlaces from "./InstallPlaces.ts"
 import * as InstanceNames from "./InstanceNames.ts"
+import * as LightTrust from "./LightTrust.ts"
 
 const FORMAT = 1
 
@@ -34,6 +36,8 @@ export interface InstalledPackage {
   readonly contentHash: string
   /** What it sees, by name: directories of instances. */
   readonly dependencies: { readonly [name: string]: string }
+  /** Bytes of its package.json; absent where its scripts may have changed that. */
+  readonly packageJson?: number
   readonly optional?: true
   /** The scripts that would have run at its install, had they been allowed. */
   readonly notRun?: ReadonlyArray<string>
@@ -101,10 +105,13 @@ const hasTexts = (value: unknown, fields: ReadonlyArray<string>): boolean => {
   return fields.every((field) => typeof all.get(field) === "string")
 }
 
+const isDirectory = (name: string): boolean => InstanceNames.PATTERN.test(name)
+
 const isPackage = ([directory, value]: [string, unknown]): boolean =>
-  InstanceNames.PATTERN.test(directory) &&
+  isDirectory(directory) &&
   Predicate.hasProperty(value, "dependencies") &&
   isTexts(value.dependencies) &&
+  Object.values(value.dependencies).every(isDirectory) &&
   hasTexts(value, ["id", "name", "version", "publisher", "integrity", "contentHash"])
 
 const isState = (value: unknown): value is State =>
@@ -116,9 +123,12 @@ const isState = (value: unknown): value is State =>
   Object.entries(value.packages).every(isPackage) &&
   Predicate.hasProperty(value, "project") &&
   isTexts(value.project) &&
+  Object.entries(value.project).every(
+    ([name, directory]) => InstallPlaces.isPackageName(name) && isDirectory(directory)
+  ) &&
   Predicate.hasProperty(value, "bins") &&
   Array.isArray(value.bins) &&
-  value.bins.every((bin: unknown) => typeof bin === "string")
+  value.bins.every((bin: unknown) => typeof bin === "string" && InstallPlaces.isCommand(bin))
 
 /** What is installed; `undefined` where nothing is, or nothing that we put there. */
 export const read = (project: string): State | undefined => {
@@ -145,6 +155,15 @@ export const wishesDigest = (packageJson: unknown): string => {
 export const requestDigest = ({ engineStrict, production }: Request): string =>
   digest(JSON.stringify([production, engineStrict, process.platform, process.arch, process.version]))
 
+/** Whether an install of this project is under way, or was killed. */
+export const isPending = (project: string): boolean => {
+  try {
+    return Fs.readdirSync(modulesOf(project)).some((name) => name.startsWith(STAGING_PREFIX))
+  } catch {
+    return false
+  }
+}
+
 /** What a link leads to, with `/`; `undefined` where there is no link. */
 export const linkAt = (location: string): string | undefined => {
   try {
@@ -154,12 +173,39 @@ export const linkAt = (location: string): string | undefined => {
   }
 }
 
-/** Whether every instance is there, and everything that the project sees leads to one. */
-const isInPlace = (modules: string, { packages, project }: State): boolean => {
+/** Of a link in `.bin`: the package that its command is of. */
+const COMMAND_OWNER = /^\.\.\/((?:@[^/]+\/)?[^/]+)\/(?!.*\.\.\/)/
+
+const isCommandInPlace = (modules: string, bin: string, project: State["project"]): boolean => {
+  const location = Path.join(modules, ".bin", bin)
+  if (Fs.statSync(location, { throwIfNoEntry: false })?.isFile() !== true) return false
+  if (process.platform === "win32") return true
+  const [, owner] = COMMAND_OWNER.exec(linkAt(location) ?? "") ?? []
+  return owner !== undefined && Object.hasOwn(project, owner)
+}
+
+const isPackageInPlace = (
+  modules: string,
+  directory: string,
+  { built, name, packageJson }: InstalledPackage
+): boolean => {
+  const location = Path.join(packageDirectory(modules, directory, name), PACKAGE_JSON)
+  const info = Fs.statSync(location, { throwIfNoEntry: false })
+  return info?.isFile() === true && (built === true || info.size === packageJson)
+}
+
+/**
+ * Whether every instance is there with its package.json, and everything that the project sees leads to one. Other files
+ * are not looked at: there are thousands.
+ */
+const isInPlace = (modules: string, { bins, packages, project }: State): boolean => {
   try {
     if (Fs.readdirSync(modules).some((name) => name.startsWith(STAGING_PREFIX))) return false
     const there = new Set(Fs.readdirSync(Path.join(modules, VIRTUAL)))
-    if (!Object.keys(packages).every((directory) => there.has(directory))) return false
+    const areThere = Object.entries(packages).every(
+      ([directory, each]) => there.has(directory) && isPackageInPlace(modules, directory, each)
+    )
+    if (!areThere || !bins.every((bin) => isCommandInPlace(modules, bin, project))) return false
     return Object.entries(project).every(
       ([name, directory]) =>
         linkAt(Path.join(modules, name))?.endsWith(`${VIRTUAL}/${directory}/${MODULES}/${name}`) === true
@@ -169,13 +215,39 @@ const isInPlace = (modules: string, { packages, project }: State): boolean => {
   }
 }
 
-/** What is installed, where that is just what package.json and the lock file ask for; else there is something to do. */
-export const current = (project: string, request: Request): State | undefined => {
+/** Of a home directory: what a user decided about publishers, and the records that are kept. */
+export interface TrustPlaces {
+  readonly trust: string
+  readonly records: string
+}
+
+/** Time of the last change; `undefined` where nothing is there. */
+const changedAt = (location: string): number | undefined => {
+  try {
+    return Fs.statSync(location).mtimeMs
+  } catch {
+    return undefined
+  }
+}
+
+/** Whether nothing was learned of the publishers since the install that speaks against one of them. */
+const isStillTrusted = (project: string, { packages }: State, { records, trust }: TrustPlaces): boolean => {
+  const installedAt = changedAt(locationOf(project)) ?? 0
+  const isOlder = [trust, records].every((each) => (changedAt(each) ?? -Infinity) < installedAt)
+  return isOlder || changedAt(trust) === undefined || !LightTrust.isContested(trust, records, Object.values(packages))
+}
+
+/**
+ * What is installed, where that is just what package.json and the lock file ask for, and `places` have nothing new to
+ * say about who published it; else there is something to do.
+ */
+export const current = (project: string, request: Request, places?: TrustPlaces): State | undefined => {
   const state = read(project)
   const lock = readText(Path.join(project, LOCK_FILE))
   if (state === undefined || lock === undefined || state.lock !== digest(lock)) return undefined
   if (state.request !== requestDigest(request)) return undefined
   const text = readText(Path.join(project, PACKAGE_JSON))
   if (state.wishes !== wishesDigest(text === undefined ? undefined : parse(text))) return undefined
+  if (places !== undefined && !isStillTrusted(project, state, places)) return undefined
   return isInPlace(modulesOf(project), state) ? state : undefined
 }

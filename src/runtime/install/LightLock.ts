@@ -3,7 +3,9 @@
  * `LockFile.parse` does, never more: whatever is unusual is left to it, and so is saying what is wrong.
  */
 import * as Predicate from "effect/Predicate"
+import * as LockConsistency from "../../protocol/registry/LockConsistency.ts"
 import type { LockFile } from "../../protocol/registry/LockFile.ts"
+import * as LightRange from "./LightRange.ts"
 
 /** Names that are a place in `node_modules` and nothing else. */
 const NAME = /^(?:@[a-z0-9][a-z0-9._-]{0,99}\/)?[a-z0-9][a-z0-9._-]{0,99}$/
@@ -28,6 +30,25 @@ const isName = (value: unknown): boolean => isText(value, NAME) && !RESERVED.has
 const isTexts = (value: unknown): boolean =>
   value === undefined ||
   (Predicate.isObject(value) && !Array.isArray(value) && Object.values(value).every((each) => typeof each === "string"))
+
+const WISHES = new Set(["dependencies", "optionalDependencies", "peerDependencies"])
+
+/** Which peers are optional: `{ "name": { "optional": true } }`. */
+const isPeersMeta = (value: unknown): boolean =>
+  value === undefined ||
+  (Predicate.isObject(value) &&
+    !Array.isArray(value) &&
+    Object.values(value).every((each) => {
+      const fields = fieldsOf(each)
+      return fields.size === 1 && fields.get("optional") === true
+    }))
+
+const isWishes = (value: unknown): boolean =>
+  Predicate.isObject(value) &&
+  !Array.isArray(value) &&
+  Object.entries(value).every(([key, each]) =>
+    key === "peerDependenciesMeta" ? isPeersMeta(each) : WISHES.has(key) && isTexts(each)
+  )
 
 const isList = (value: unknown): boolean =>
   value === undefined || (Array.isArray(value) && value.every((each) => typeof each === "string"))
@@ -73,23 +94,22 @@ const isPackage = (id: string, fields: Fields, packages: ReadonlyMap<string, Fie
 
 const isLock = (value: unknown): value is LockFile => {
   const lock = fieldsOf(value)
-  const wishes = fieldsOf(lock.get("wishes"))
   const packages = new Map([...fieldsOf(lock.get("packages"))].map(([id, each]) => [id, fieldsOf(each)]))
   return (
     lock.size === 5 &&
     lock.get("lockfileVersion") === 1 &&
-    ["dependencies", "optionalDependencies", "peerDependencies"].every((section) => isTexts(wishes.get(section))) &&
+    isWishes(lock.get("wishes")) &&
     isTexts(lock.get("answers")) &&
     leadsTo(lock.get("project"), packages) &&
     [...packages].every(([id, fields]) => isPackage(id, fields, packages))
   )
 }
 
-/** The lock, or `undefined` where it takes a closer look. */
-export const parse = (text: string): LockFile | undefined => {
+/** The lock, or `undefined` where it takes a closer look: one of `admits`, where a range is not plain. */
+export const parse = (text: string, admits: LockConsistency.Admits = LightRange.isPlainlyIn): LockFile | undefined => {
   try {
     const value: unknown = JSON.parse(text)
-    return isLock(value) ? value : undefined
+    return isLock(value) && LockConsistency.contradictionOf(value, admits) === undefined ? value : undefined
   } catch {
     return undefined
   }

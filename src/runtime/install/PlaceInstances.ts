@@ -33,6 +33,9 @@ export interface Instance {
 /** File operations between two chances for others to run: some milliseconds. */
 const OPERATIONS_PER_SLICE = 512
 
+/** Files flushed at a time: a journaling file system brings them to the disk together. */
+const FLUSHED_AT_ONCE = 16
+
 const EXECUTABLE = 0o755
 const EXECUTE_BITS = 0o111
 
@@ -107,10 +110,13 @@ function* operations(modules: string, instance: Instance, files: SyncFiles, put:
     // Not joined, which costs more than to make the link.
     const to = `${own}/${path}`
     const from = `${source}/${path}`
-    const becomesExecutable = commands.has(path) && (mode & EXECUTE_BITS) !== EXECUTE_BITS
-    if (isCopied || becomesExecutable) yield files.copy(from, to, "copy")
+    const isCommand = commands.has(path)
+    const becomesExecutable = isCommand && (mode & EXECUTE_BITS) !== EXECUTE_BITS
+    const content = isCommand ? Bins.unixContentOf(from) : undefined
+    if (content !== undefined) yield files.write(to, content)
+    else if (isCopied || becomesExecutable) yield files.copy(from, to, "copy")
     else yield put(from, to)
-    if (becomesExecutable) yield files.chmod(to, EXECUTABLE)
+    if (becomesExecutable || content !== undefined) yield files.chmod(to, EXECUTABLE)
   }
   for (const [dependency, target] of dependencies) {
     if (dependency !== name) {
@@ -162,6 +168,24 @@ export const place = Effect.fn("PlaceInstances.place")(function* (modules: strin
   })
   const work = all()
   while (yield* next) yield* Effect.yieldNow
+})
+
+/**
+ * Brings the files of instances to the disk: a power cut after the switch may not leave links, which are flushed, that
+ * lead to files without content. Fails with `StorageFailed`.
+ */
+export const flush = Effect.fn("PlaceInstances.flush")(function* (modules: string, placed: ReadonlyArray<Instance>) {
+  const files = yield* SyncFiles
+  const locations = placed.flatMap(({ directory, index, name }) => {
+    const own = packageDirectory(modules, directory, name)
+    return index.files.map(([path]) => `${own}/${path}`)
+  })
+  const one = (location: string) =>
+    Effect.tryPromise({
+      try: () => files.flush(location),
+      catch: (error) => new StorageFailed({ location, operation: "flush", problem: String(error) })
+    })
+  yield* Effect.forEach(locations, one, { concurrency: FLUSHED_AT_ONCE, discard: true })
 })
 
 /** Links the commands of every instance, and of what it sees, into the `.bin` beside it. All instances are in place. */

@@ -28,6 +28,9 @@ const PackageJson = Schema.Struct({
   peerDependenciesMeta: Schema.optionalKey(
     Schema.Record(Schema.String, Schema.Struct({ optional: Schema.optionalKey(Schema.Boolean) }))
   ),
+  overrides: Schema.optionalKey(Schema.Unknown),
+  resolutions: Schema.optionalKey(Schema.Unknown),
+  workspaces: Schema.optionalKey(Schema.Unknown),
   libreseed: Schema.optionalKey(Schema.Struct({ allowScripts: Schema.optionalKey(Schema.Array(Schema.String)) }))
 })
 type PackageJson = typeof PackageJson.Type
@@ -92,6 +95,14 @@ export const developmentOnly = ({ json }: ProjectFile): ReadonlySet<string> => {
 }
 
 /** Packages whose scripts may run. */
+/** Fields that others obey and an install here does not: whoever relies on them has to know. */
+const NOT_OBEYED = ["overrides", "resolutions", "workspaces"] as const
+
+export const warningsOf = ({ json }: ProjectFile): ReadonlyArray<string> =>
+  NOT_OBEYED.filter((field) => json[field] !== undefined).map(
+    (field) => `package.json has ${field}, which ls-cli does not obey`
+  )
+
 export const allowedOf = ({ json }: ProjectFile): ReadonlyArray<string> => json.libreseed?.allowScripts ?? []
 
 /** The section that a dependency stands in. */

@@ -47,3 +47,11 @@ export const write = Effect.fn("ProjectLock.write")(function* (directory: string
     Effect.mapError(failed(location, "write"))
   )
 })
+
+/** Makes the lock file what it was when it was read. */
+export const restore = Effect.fn("ProjectLock.restore")(function* (directory: string, known: ProjectLock | undefined) {
+  if (known !== undefined) return yield* write(directory, known.text)
+  const fs = yield* FileSystem.FileSystem
+  const location = yield* locationOf(directory)
+  yield* fs.remove(location, { force: true }).pipe(Effect.mapError(failed(location, "remove")))
+})

@@ -13,7 +13,7 @@ import * as Bins from "./Bins.ts"
 import * as ForeignContent from "./ForeignContent.ts"
 import { MODULES, packageDirectory, type State, VIRTUAL } from "./InstalledState.ts"
 import * as Staging from "./Staging.ts"
-import { SyncFiles } from "./SyncFiles.ts"
+import { removeIfEmpty, SyncFiles } from "./SyncFiles.ts"
 import * as Transaction from "./Transaction.ts"
 
 /** On Windows links to directories are absolute, so that they are made for the place where they will be. */
@@ -150,16 +150,6 @@ export const switchTo = Effect.fn("SwitchTree.switchTo")(function* <R>(
       !puts && destination.startsWith("@") ? [path.dirname(destination)] : []
     )
   )
-  // Directories of scopes that have nothing left; a directory with something in it stays, as `rmdir` has it.
-  for (const scope of scopes) yield* removeEmpty(path.join(modules, scope))
+  for (const scope of scopes) yield* removeIfEmpty(path.join(modules, scope))
   return after
 }, Effect.scoped)
-
-const removeEmpty = Effect.fnUntraced(
-  function* (directory: string) {
-    const fs = yield* FileSystem.FileSystem
-    if ((yield* fs.readDirectory(directory)).length > 0) return
-    yield* fs.remove(directory, { recursive: true })
-  },
-  (removal) => Effect.ignore(removal)
-)

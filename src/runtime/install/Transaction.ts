@@ -8,9 +8,10 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Path from "effect/Path"
 import * as AtomicFile from "../store/AtomicFile.ts"
-import { isNotFound, isNothingThere } from "../store/PlatformProblem.ts"
+import { isNothingThere } from "../store/PlatformProblem.ts"
 import * as InstallJournal from "./InstallJournal.ts"
 import { MODULES, STATE, VIRTUAL } from "./InstalledState.ts"
+import { removeIfEmpty } from "./SyncFiles.ts"
 
 /** Where a transaction takes place. */
 export interface Site {
@@ -94,12 +95,6 @@ export const plan = Effect.fnUntraced(function* (site: Site, { destination, puts
   return { destination, setAside, before, puts, newParent } satisfies InstallJournal.Move
 })
 
-const removeEmpty = Effect.fnUntraced(function* (directory: string) {
-  const fs = yield* FileSystem.FileSystem
-  const entries = yield* fs.readDirectory(directory).pipe(Effect.catchIf(isNotFound, () => Effect.undefined))
-  if (entries?.length === 0) yield* fs.remove(directory, { recursive: true, force: true })
-})
-
 const undo = Effect.fnUntraced(function* (site: Site, move: InstallJournal.Move) {
   const fs = yield* FileSystem.FileSystem
   const { destination, inner, parent, setAside, staged } = yield* locate(site, move)
@@ -119,13 +114,16 @@ const undo = Effect.fnUntraced(function* (site: Site, move: InstallJournal.Move)
     yield* fs.makeDirectory(parent, { recursive: true })
     yield* fs.rename(setAside, destination)
   }
-  if (move.newParent && inner !== undefined) yield* removeEmpty(inner)
+  if (move.newParent && inner !== undefined) yield* removeIfEmpty(inner)
 })
 
 const sync = Effect.fnUntraced(function* (site: Site, moves: ReadonlyArray<InstallJournal.Move>) {
   const located = yield* Effect.forEach(moves, (move) => locate(site, move))
   const changed = new Set([site.modules, ...located.map(({ parent }) => parent), site.staging])
-  yield* Effect.forEach(changed, AtomicFile.syncDirectory, { discard: true })
+  // A scope of which nothing is left is gone by now; its directory has an entry less, and is flushed too.
+  const flush = (directory: string) =>
+    Effect.catchIf(AtomicFile.syncDirectory(directory), isNothingThere, () => Effect.void)
+  yield* Effect.forEach(changed, flush, { discard: true })
 })
 
 /** Makes the tree as it was before the moves, however many of them were done, and then takes the journal away. */

@@ -6,27 +6,32 @@ import type * as LockFile from "../../protocol/registry/LockFile.ts"
 import type * as Acquire from "./Acquire.ts"
 import type * as ApplyTree from "./ApplyTree.ts"
 import * as Engines from "./Engines.ts"
-import { NeedsNetwork, type ScriptFailed, type UnsupportedEngine } from "./InstallError.ts"
+import type { ScriptFailed, UnsupportedEngine } from "./InstallError.ts"
 import type * as InstallPlan from "./InstallPlan.ts"
 
 /** Packages unpacked or downloaded at a time where the lock says which. */
 const CONCURRENCY = 16
 
-/** A disk that fails, or a network that was not asked, is no reason to go without an optional package. */
-const canBeLeftOut = (error: unknown): boolean =>
-  !(error instanceof NeedsNetwork) && explain(error)?.exitCode !== ExitCode.storage
+/**
+ * Whether it is about a package that nobody has. A disk that fails, a network that was not asked or does not answer,
+ * and whatever was found and refused is no reason to go without an optional package.
+ */
+const isNowhere = (error: unknown): boolean => {
+  const explained = explain(error)
+  return explained?.exitCode === ExitCode.notFound || explained?._tag === "NoPeers"
+}
 
 const keyOf = ({ name, publisher, version }: LockFile.LockedPackage): string => `${name}@${version} ${publisher}`
 
 export type Unusable<E> = E | ScriptFailed | UnsupportedEngine
 
-/** The files of everything in a plan; what is optional and cannot be had is noted in `failed`. */
+/** The files of everything in a plan; what is optional, and may be left out since nobody has it, is noted in `failed`. */
 export const acquireAll = Effect.fnUntraced(function* <E, R>(
   instances: InstallPlan.Plan["instances"],
   acquire: (locked: LockFile.LockedPackage) => Effect.Effect<Acquire.Files, E, R>,
   files: Map<string, Acquire.Files>,
   failed: Map<string, Unusable<E>>,
-  onAcquired: (count: number) => Effect.Effect<void>
+  { frozen, onAcquired }: { readonly frozen: boolean; readonly onAcquired: (count: number) => Effect.Effect<void> }
 ) {
   const byPackage = new Map<string, { readonly locked: LockFile.LockedPackage; readonly ids: Array<string> }>()
   for (const [id, locked] of instances) {
@@ -48,7 +53,7 @@ export const acquireAll = Effect.fnUntraced(function* <E, R>(
       return yield* onAcquired(files.size)
     }
     const isOptional = ids.every((id) => instances.get(id)?.optional === true)
-    if (!isOptional || !canBeLeftOut(result.failure)) return yield* Effect.fail(result.failure)
+    if (frozen || !isOptional || !isNowhere(result.failure)) return yield* Effect.fail(result.failure)
     for (const id of ids) failed.set(id, result.failure)
   })
   yield* Effect.forEach(byPackage.values(), one, { concurrency: CONCURRENCY, discard: true })

@@ -1,29 +1,28 @@
 /**
  * Compares a project's `node_modules` with what was signed: every file of every package with the manifest
- * of its release, every link with where it has to lead. The manifests are those of the store, which were
+ * of its release, every link and command with where it has to lead, and the tree with the lock file. The manifests are those of the store, which were
  * checked against their release records when they came in, and those that the lock file stands for.
  */
 import * as Effect from "effect/Effect"
 import * as Path from "effect/Path"
 import * as Option from "effect/Option"
-import * as Crypto from "node:crypto"
 import * as Fs from "node:fs"
 import * as PackageName from "../../protocol/core/PackageName.ts"
 import * as PublicKey from "../../protocol/core/PublicKey.ts"
 import * as Version from "../../protocol/core/Version.ts"
 import type { LockFile } from "../../protocol/registry/LockFile.ts"
 import type { Manifest } from "../../protocol/registry/Manifest.ts"
+import * as PackageFacts from "../store/PackageFacts.ts"
 import * as Acquire from "./Acquire.ts"
 import * as Bins from "./Bins.ts"
 import * as InstalledState from "./InstalledState.ts"
 import * as InstanceNames from "./InstanceNames.ts"
 import * as PlaceInstances from "./PlaceInstances.ts"
 import * as ProjectLock from "./ProjectLock.ts"
-
-export type Kind = "changed" | "missing" | "added" | "link" | "unverified"
+import * as VerifyFiles from "./VerifyFiles.ts"
 
 export interface Problem {
-  readonly kind: Kind
+  readonly kind: VerifyFiles.Kind
   /** `name@version`. */
   readonly package: string
   /** Relative to the project, with `/`. */
@@ -39,65 +38,8 @@ export interface Verified {
   readonly built: ReadonlyArray<string>
 }
 
-const EXECUTE_BIT = 0o100
-const READ_CHUNK_BYTES = 1024 * 1024
-
-/** What `bin-links` makes of the first line of a command that was written on Windows. */
-const UNIX_FIRST_LINE = /^(#![^\n\r]+)\n/
-
-const hashOf = (location: string): string => {
-  const hash = Crypto.createHash("sha256")
-  const file = Fs.openSync(location, "r")
-  try {
-    const chunk = Buffer.allocUnsafe(READ_CHUNK_BYTES)
-    for (let count = -1; count !== 0;) {
-      count = Fs.readSync(file, chunk)
-      hash.update(chunk.subarray(0, count))
-    }
-  } finally {
-    Fs.closeSync(file)
-  }
-  return hash.digest("hex")
-}
-
-const isWindowsCommand = (location: string, sha256: string): boolean => {
-  const text = Fs.readFileSync(location, "utf8").replace(UNIX_FIRST_LINE, "$1\r\n")
-  return Crypto.createHash("sha256").update(text).digest("hex") === sha256
-}
-
-/** What is wrong with one file; `undefined` where it is as it was signed. */
-const objectionTo = (
-  location: string,
-  { mode, sha256, size }: Manifest["files"][string],
-  isCommand: boolean
-): readonly [Kind, string] | undefined => {
-  const info = Fs.lstatSync(location, { throwIfNoEntry: false })
-  if (info === undefined) return ["missing", "is missing"]
-  if (!info.isFile()) return ["changed", "is no file any more"]
-  const isSame = info.size === size && hashOf(location) === sha256
-  if (!isSame && !(isCommand && info.size === size - 1 && isWindowsCommand(location, sha256))) {
-    return ["changed", "has other content"]
-  }
-  const isExecutable = (info.mode & EXECUTE_BIT) !== 0
-  if (process.platform !== "win32" && isExecutable !== (mode === "0755" || isCommand)) {
-    return ["changed", isExecutable ? "is executable" : "is not executable"]
-  }
-  return undefined
-}
-
-/** Everything below a directory that is no directory, relative to it, with `/`. */
-const below = (directory: string, prefix = ""): ReadonlyArray<string> => {
-  let entries: ReadonlyArray<Fs.Dirent>
-  try {
-    entries = Fs.readdirSync(directory, { withFileTypes: true })
-  } catch {
-    return []
-  }
-  return entries.flatMap((entry) => {
-    const path = `${prefix}${entry.name}`
-    return entry.isDirectory() ? below(`${directory}/${entry.name}`, `${path}/`) : [path]
-  })
-}
+/** What stands for the package in a problem that is about none. */
+const PROJECT = "the project"
 
 /** The manifest of what is installed; `undefined` where the store has none that is. */
 const manifestOf = Effect.fnUntraced(function* (installed: InstalledState.InstalledPackage) {
@@ -117,6 +59,27 @@ const isUnlocked = (lock: LockFile | undefined, { id, integrity, publisher }: In
   return lock !== undefined && (locked?.integrity !== integrity || locked.publisher !== publisher)
 }
 
+/** The commands of a package as an install finds them: in its package.json, where that is the one that was signed. */
+const commandsOf = (own: string, { bin, files, name, version }: Manifest): Bins.Commands => {
+  const paths = Object.keys(files)
+  const location = `${own}/${InstalledState.PACKAGE_JSON}`
+  const signed = files[InstalledState.PACKAGE_JSON]
+  const isSound = signed !== undefined && VerifyFiles.objectionTo(location, signed, false) === undefined
+  const facts = isSound
+    ? PackageFacts.parse(Fs.readFileSync(location), { name, version }, paths)
+    : { name, version, ...(bin === undefined ? {} : { bin }) }
+  return Bins.commandsIn(facts, paths)
+}
+
+/** What is wrong with the lock file as a whole; `undefined` where the tree was made from it, or from none. */
+const objectionToLock = (state: InstalledState.State, known: ProjectLock.ProjectLock | undefined) => {
+  if (state.lock === "") return undefined
+  if (known === undefined) return ["missing", "is missing"] as const
+  return InstalledState.digest(known.text) === state.lock
+    ? undefined
+    : (["changed", "is not the one that this tree was installed from"] as const)
+}
+
 /** Compares the whole tree. `undefined` where ls-cli has installed nothing in the project. */
 export const verify = Effect.fn("VerifyTree.verify")(function* (project: string) {
   const path = yield* Path.Path
@@ -125,12 +88,11 @@ export const verify = Effect.fn("VerifyTree.verify")(function* (project: string)
   const state = InstalledState.read(directory)
   if (state === undefined) return undefined
   const known = yield* ProjectLock.read(directory)
-  const lock = known !== undefined && InstalledState.digest(known.text) === state.lock ? known.lock : undefined
+  const lock = state.lock === "" ? undefined : known?.lock
   const problems: Array<Problem> = []
   const built: Array<string> = []
-  const sound = new Set<string>()
   let files = 0
-  const add = (label: string, location: string, kind: Kind, problem: string) =>
+  const add = (label: string, location: string, [kind, problem]: VerifyFiles.Objection) =>
     problems.push({
       kind,
       package: label,
@@ -139,53 +101,86 @@ export const verify = Effect.fn("VerifyTree.verify")(function* (project: string)
     })
   const checkLink = (label: string, at: string, target: string) => {
     const found = InstalledState.linkAt(at)
-    if (found === undefined) return void add(label, at, "link", "is no link any more")
-    if (path.resolve(path.dirname(at), found) !== target) add(label, at, "link", `leads to ${found}`)
+    if (found === undefined) return void add(label, at, ["link", "is no link any more"])
+    if (path.resolve(path.dirname(at), found) !== target) add(label, at, ["link", `leads to ${found}`])
   }
+  const ownOf = (name: string, installed: InstalledState.InstalledPackage) =>
+    InstalledState.packageDirectory(modules, name, installed.name)
+  const objection = objectionToLock(state, known)
+  if (objection !== undefined) add(PROJECT, path.join(directory, InstalledState.LOCK_FILE), objection)
+
+  const manifests = new Map<string, Manifest>()
+  const commands = new Map<string, Bins.Commands>()
+  for (const [name, installed] of Object.entries(state.packages)) {
+    const manifest = yield* manifestOf(installed)
+    if (manifest === undefined) continue
+    manifests.set(name, manifest)
+    // What scripts have written cannot be told from what was there.
+    if (installed.built !== true) commands.set(name, commandsOf(ownOf(name, installed), manifest))
+  }
+  const commandsIn = (links: InstalledState.State["project"]): ReadonlyArray<VerifyFiles.Commanding> =>
+    Object.entries(links).map(([name, target]) => [name, commands.get(target)])
 
   for (const [name, installed] of Object.entries(state.packages)) {
     const label = `${installed.name}@${installed.version}`
-    const own = InstalledState.packageDirectory(modules, name, installed.name)
+    const own = ownOf(name, installed)
+    const instance = path.join(modules, InstalledState.VIRTUAL, name)
     for (const [dependency, target] of Object.entries(installed.dependencies)) {
       const at = PlaceInstances.linkOf(modules, name, installed.name, dependency)
       checkLink(label, at, InstalledState.packageDirectory(modules, target, dependency))
     }
-    if (isUnlocked(lock, installed)) add(label, own, "changed", "is not what the lock file has")
+    if (isUnlocked(lock, installed)) add(label, own, ["changed", "is not what the lock file has"])
     if (installed.built === true) {
       built.push(label)
       continue
     }
-    const manifest = yield* manifestOf(installed)
+    for (const [at, each] of VerifyFiles.strangersIn(
+      instance,
+      new Set([installed.name, ...Object.keys(installed.dependencies)])
+    )) {
+      add(label, path.join(instance, at), each)
+    }
+    const linked = path.join(instance, InstalledState.MODULES)
+    const commanding = commandsIn({ ...installed.dependencies, [installed.name]: name })
+    for (const [bin, each] of VerifyFiles.objectionsToBins(linked, commanding, () => false)) {
+      add(label, path.join(linked, Bins.BIN, bin), each)
+    }
+    const manifest = manifests.get(name)
     if (manifest === undefined) {
-      add(label, own, "unverified", "cannot be verified: its signed manifest is not in the store")
+      add(label, own, ["unverified", "cannot be verified: its signed manifest is not in the store"])
       continue
     }
-    const commands = new Set(Object.values(manifest.bin ?? {}).map(Bins.rooted))
+    const executable = new Set(commands.get(name)?.values())
     for (const [file, signed] of Object.entries(manifest.files)) {
-      const location = path.join(own, file)
-      const objection = objectionTo(location, signed, commands.has(file))
+      const found = VerifyFiles.objectionTo(path.join(own, file), signed, executable.has(file))
       files++
-      if (objection === undefined) sound.add(location)
-      else add(label, location, ...objection)
+      if (found !== undefined) add(label, path.join(own, file), found)
     }
     const isOwnLink = (file: string) =>
       file === `${InstalledState.MODULES}/${installed.name}` && Object.hasOwn(installed.dependencies, installed.name)
-    for (const file of below(own)) {
-      if (!Object.hasOwn(manifest.files, file) && !isOwnLink(file)) {
-        add(label, path.join(own, file), "added", "was not signed")
-      }
+    for (const [file, found] of VerifyFiles.below(own)) {
+      if (Object.hasOwn(manifest.files, file) || isOwnLink(file)) continue
+      add(label, path.join(own, file), found ?? ["added", "was not signed"])
     }
     yield* Effect.yieldNow
   }
 
   for (const [name, target] of Object.entries(state.project)) {
-    checkLink("the project", path.join(modules, name), InstalledState.packageDirectory(modules, target, name))
+    checkLink(PROJECT, path.join(modules, name), InstalledState.packageDirectory(modules, target, name))
+  }
+  const isForeign = (name: string) => !Object.hasOwn(state.project, name)
+  for (const [bin, each] of VerifyFiles.objectionsToBins(modules, commandsIn(state.project), isForeign)) {
+    add(PROJECT, path.join(modules, Bins.BIN, bin), each)
   }
   const virtual = path.join(modules, InstalledState.VIRTUAL)
-  for (const name of Fs.readdirSync(virtual)) {
-    if (name === InstalledState.STATE || Object.hasOwn(state.packages, name)) continue
-    const isWaste = InstanceNames.PATTERN.test(name)
-    add("the project", path.join(virtual, name), "added", isWaste ? "belongs to no tree" : "was not installed")
+  const entries = VerifyFiles.entriesOf(virtual)
+  if (VerifyFiles.isObjection(entries)) add(PROJECT, virtual, entries)
+  else {
+    for (const { name } of entries) {
+      if (name === InstalledState.STATE || Object.hasOwn(state.packages, name)) continue
+      const isWaste = InstanceNames.PATTERN.test(name)
+      add(PROJECT, path.join(virtual, name), ["added", isWaste ? "belongs to no tree" : "was not installed"])
+    }
   }
   return { packages: Object.keys(state.packages).length, files, problems, built } satisfies Verified
 })

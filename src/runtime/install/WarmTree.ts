@@ -9,6 +9,7 @@ import * as FileSystem from "effect/FileSystem"
 import * as Path from "effect/Path"
 import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
+import * as LockConsistency from "../../protocol/registry/LockConsistency.ts"
 import type { LockFile } from "../../protocol/registry/LockFile.ts"
 import * as ProjectNote from "../store/ProjectNote.ts"
 import * as UnpackedIndex from "../store/UnpackedIndex.ts"
@@ -20,7 +21,9 @@ import * as InstallReport from "./InstallReport.ts"
 import * as InstallSite from "./InstallSite.ts"
 import * as LightEngines from "./LightEngines.ts"
 import * as LightLock from "./LightLock.ts"
+import * as LightRange from "./LightRange.ts"
 import * as LightTrust from "./LightTrust.ts"
+import * as SignedEdges from "./SignedEdges.ts"
 
 /** Of a home directory. */
 export interface Stores {
@@ -37,6 +40,8 @@ const SECTIONS = ["dependencies", "optionalDependencies", "peerDependencies"] as
 
 interface Wishes {
   readonly all: { readonly [section in (typeof SECTIONS)[number]]: Texts | undefined }
+  /** Names of peers that are optional. */
+  readonly optionalPeers: ReadonlySet<string>
   readonly development: ReadonlySet<string>
   readonly allowed: ReadonlySet<string>
 }
@@ -46,6 +51,14 @@ const isTexts = (value: unknown): value is Texts =>
 
 const propertyOf = (value: unknown, key: string): unknown =>
   Predicate.isObject(value) && Object.hasOwn(value, key) ? new Map(Object.entries(value)).get(key) : undefined
+
+/** Names that `peerDependenciesMeta` calls optional. */
+const optionalIn = (meta: unknown): ReadonlySet<string> =>
+  new Set(
+    Object.entries(Predicate.isObject(meta) ? meta : {}).flatMap(([name, each]) =>
+      propertyOf(each, "optional") === true ? [name] : []
+    )
+  )
 
 /** What package.json asks for; `undefined` where it is none, or says something in an unusual way. */
 const wishesIn = (json: unknown): Wishes | undefined => {
@@ -77,6 +90,7 @@ const wishesIn = (json: unknown): Wishes | undefined => {
       optionalDependencies,
       peerDependencies
     },
+    optionalPeers: optionalIn(propertyOf(json, "peerDependenciesMeta")),
     development: new Set(Object.keys(devDependencies ?? {}).filter((name) => !Object.hasOwn(others, name))),
     allowed: new Set(allowed)
   }
@@ -86,6 +100,18 @@ const isSame = (one: Texts | undefined, other: Texts | undefined): boolean => {
   if (one === undefined || other === undefined) return one === other
   const keys = Object.keys(one)
   return keys.length === Object.keys(other).length && keys.every((key) => one[key] === other[key])
+}
+
+/** Whether a lock was made for what is asked for, and answers all of it. */
+const isAnswered = (lock: LockFile, wishes: Wishes): boolean => {
+  const optional = optionalIn(lock.wishes.peerDependenciesMeta)
+  return (
+    SECTIONS.every((section) => isSame(lock.wishes[section], wishes.all[section])) &&
+    Object.keys(lock.wishes.peerDependencies ?? {}).every(
+      (name) => optional.has(name) === wishes.optionalPeers.has(name)
+    ) &&
+    LockConsistency.missingPeers(lock).length === 0
+  )
 }
 
 /** The tree of a lock, where all of it lies unpacked. */
@@ -114,6 +140,9 @@ const treeOf = (
   return { packages, project, ...digests }
 }
 
+/** npm's ranges, for what is not plain. */
+const exactly = Effect.promise(() => import("../../protocol/registry/LockedRange.ts"))
+
 /**
  * Installs what the lock file has. `undefined` where this is not all that there is to do. Fails as `InstallTree` does,
  * where the tree cannot be put in place.
@@ -135,10 +164,10 @@ export const install = Effect.fn("WarmTree.install")(function* (
   const manifest = yield* read(InstalledState.PACKAGE_JSON)
   if (text._tag === "None" || manifest._tag === "None") return undefined
   const json = InstalledState.parse(manifest.value)
-  const lock: LockFile | undefined = LightLock.parse(text.value)
+  const lock = LightLock.parse(text.value) ?? LightLock.parse(text.value, (yield* exactly).admits)
   const wishes = wishesIn(json)
   if (lock === undefined || wishes === undefined) return undefined
-  if (!SECTIONS.every((section) => isSame(lock.wishes[section], wishes.all[section]))) return undefined
+  if (!isAnswered(lock, wishes)) return undefined
   const plan = InstallPlan.make(lock, {
     platform: { os: process.platform, cpu: process.arch },
     without: request.production ? wishes.development : new Set(),
@@ -153,20 +182,26 @@ export const install = Effect.fn("WarmTree.install")(function* (
     request: InstalledState.requestDigest(request)
   })
   if (tree === undefined) return undefined
+  const signedOf = (id: string) => tree.packages.get(id)?.index.facts.wishes
+  const isPlain = SignedEdges.problemOf(lock, plan.success, signedOf, LightRange.isPlainlyIn) === undefined
+  const admits = isPlain ? LightRange.isPlainlyIn : (yield* exactly).admits
+  if (!isPlain && SignedEdges.problemOf(lock, plan.success, signedOf, admits) !== undefined) return undefined
   const asks = [...tree.packages.values()].some(({ index: { facts } }) => !LightEngines.isPlainlyFine(facts))
   const { problemOf } = asks ? yield* Effect.promise(() => import("./Engines.ts")) : { problemOf: () => undefined }
   const problems = [...tree.packages.values()].flatMap(({ index }) => problemOf(index.facts) ?? [])
   if (request.engineStrict && problems.length > 0) return undefined
-  const applied = yield* ApplyTree.apply(directory, tree, wishes.allowed, Effect.void)
-  // An install is none the worse for it.
+  const conflictsBy = (how: LockConsistency.Admits) => SignedEdges.conflictsOf(lock, plan.success, signedOf, how)
+  const conflicts = conflictsBy(admits).length === 0 ? [] : conflictsBy((yield* exactly).admits)
+  // What the lock names is in use from now on. An install is none the worse for it.
   yield* Effect.ignore(Effect.try(() => ProjectNote.write(stores.projects, directory)))
+  const applied = yield* ApplyTree.apply(directory, tree, wishes.allowed, Effect.void)
   return InstallReport.make({
     directory,
     before,
     applied,
     named: [],
     left: [...left].map(([id, why]) => `${id} is left out: ${why}`),
-    warnings: [...new Set(problems.map(({ message }) => message))],
+    warnings: [...new Set([...conflicts, ...problems.map(({ message }) => message)])],
     foreign: yield* ForeignContent.packagesOf(
       InstalledState.modulesOf(directory),
       new Set(Object.keys(applied.state.project))

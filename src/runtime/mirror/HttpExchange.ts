@@ -4,6 +4,7 @@
  * answer is read with a cap on its bytes, before and after decompression, and has to keep arriving.
  */
 import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as Http from "node:http"
@@ -33,6 +34,8 @@ export interface Asked {
   readonly headers: Readonly<Record<string, string>>
   /** Bytes of the body, as it is after decompression. */
   readonly maxBytes: number
+  /** From the request to the last byte; tarballs have the time that whoever asks for them gives. */
+  readonly limit?: Duration.Input
   /** Waited for before more than {@link SMALL_BYTES} are read; what it takes goes with the scope. */
   readonly gate: Effect.Effect<void, never, Scope.Scope>
 }
@@ -148,7 +151,7 @@ export const make = Effect.fnUntraced(function* (options: {
         https.destroy()
       })
   )
-  const ask = Effect.fn("HttpExchange.ask")(function* (asked: Asked) {
+  const exchange = Effect.fnUntraced(function* (asked: Asked) {
     const { headers, method, url } = asked
     const common = { method, headers, lookup: options.lookup, maxHeaderSize: HEADERS_MAX_BYTES }
     const request = () =>
@@ -159,6 +162,13 @@ export const make = Effect.fnUntraced(function* (options: {
     const status = response.statusCode ?? 0
     const body = status === 200 && method === "GET" ? yield* readBody(response, asked) : new Uint8Array()
     return { status, headers: response.headers, body } satisfies Answer
+  })
+  const ask = Effect.fn("HttpExchange.ask")((asked: Asked) => {
+    const { limit, url } = asked
+    if (limit === undefined) return exchange(asked)
+    const seconds = Duration.toSeconds(Duration.fromInputUnsafe(limit))
+    const orElse = () => Effect.fail(Failure.fail(new Failure.RegistrySlow({ url: url.href, seconds })))
+    return Effect.timeoutOrElse(exchange(asked), { duration: limit, orElse })
   })
   return { ask } satisfies Exchange
 })

@@ -12,6 +12,7 @@ import * as Scope from "effect/Scope"
 import * as Deadline from "../../protocol/core/Deadline.ts"
 import { ExitCode, explain } from "../../protocol/core/Errors.ts"
 import type { KeyPair } from "../../protocol/core/KeyPair.ts"
+import type { PackageName } from "../../protocol/core/PackageName.ts"
 import * as PublicKey from "../../protocol/core/PublicKey.ts"
 import { Dht } from "../../protocol/dht/Dht.ts"
 import type { DependencyError } from "../../protocol/registry/DependencyError.ts"
@@ -29,13 +30,14 @@ import * as MirrorTarball from "./MirrorTarball.ts"
 import * as MirrorTree from "./MirrorTree.ts"
 import * as NameOwnership from "./NameOwnership.ts"
 import * as RegistryClient from "./RegistryClient.ts"
+import { RegistryRefused } from "./RegistryFailure.ts"
 import * as RegistryKeys from "./RegistryKeys.ts"
 import type { Request } from "./Wanted.ts"
 
 export interface Options extends RegistryClient.Options, MirrorTree.Options {
   /** Version of Node, without a `v`, that packages are chosen for. */
   readonly node: string
-  /** For each package, from the first byte to its claim in the network. */
+  /** As for the client; and for each package, from the first byte to its claim in the network. */
   readonly limit: Duration.Input
 }
 
@@ -71,12 +73,14 @@ export interface Progress {
   readonly total: number
 }
 
-/** What goes on happening to the other packages, too. */
-const endsAll = (exitCode: ExitCode | undefined): boolean =>
-  exitCode === undefined ||
-  exitCode === ExitCode.network ||
-  exitCode === ExitCode.storage ||
-  exitCode === ExitCode.internal
+/** Exit codes of what goes on happening to the other packages, too. */
+const ENDS_ALL: ReadonlySet<ExitCode> = new Set([ExitCode.network, ExitCode.storage, ExitCode.internal])
+
+const endsAll = (error: unknown): boolean => {
+  const reason = explain(error)
+  if (reason === undefined) return true
+  return ENDS_ALL.has(reason.exitCode) && !(reason instanceof RegistryRefused && reason.isFinal)
+}
 
 /** What the tarball's own package.json asks for, and the registry does not say. */
 const untold = (picked: MirrorSource.Picked, wishes: DependencyGraph.Wishes): ReadonlyArray<MirrorTree.Question> => {
@@ -95,10 +99,10 @@ const rivalsOf = Effect.fnUntraced(function* ({ publication, publisher, release 
 export const open = Effect.fn("Mirror.open")(function* (options: Options) {
   const client = yield* RegistryClient.make(options)
   const source = yield* MirrorSource.make(client, options.node)
-  const keysJson = yield* client.keys
-  const keys: RegistryKeys.RegistryKeys = Option.isNone(keysJson)
+  const said = yield* client.keys
+  const keys: RegistryKeys.RegistryKeys = Option.isNone(said)
     ? new Map()
-    : yield* RegistryKeys.parse(client.registry, keysJson.value)
+    : yield* RegistryKeys.parse(client.registry, said.value.json)
   const registry: MirrorTarball.Registry = { client, source, keys }
   const tree = MirrorTree.make(source, options)
 
@@ -121,7 +125,8 @@ export const open = Effect.fn("Mirror.open")(function* (options: Options) {
     NameOwnership.check(
       registry,
       publisher,
-      Array.from(packages, ({ name }) => name)
+      Array.from(packages, ({ name }) => name),
+      options.limit
     )
 
   /** Mirrors what {@link plan} came to. What cannot be mirrored does not stop the others; a network that is gone does. */
@@ -136,20 +141,28 @@ export const open = Effect.fn("Mirror.open")(function* (options: Options) {
     const origins = yield* MirrorOrigins.make(publicKey)
     const mirrored = new Map<string, Mirrored>()
     const failed: Array<Failed> = []
+    /** Names that this run was the first to note, and those of which a release went out. */
+    const noted = new Set<PackageName>()
+    const out = new Set<PackageName>()
     const notes = new Set(planned.notes)
     let lacking: DependencyError | undefined
     let total = planned.packages.size
+
+    /** The package's own record follows when its release is in the network. */
+    const going = ({ name }: MirrorSource.Picked, step: PublicationLog.Step) =>
+      Effect.sync(() => void (step === "package" && out.add(name)))
 
     /** What the package asks for that the registry did not tell. */
     const publish = Effect.fnUntraced(function* (picked: MirrorSource.Picked) {
       const { isDone: done, known } = yield* isDone(publicKey, picked)
       if (done && Option.isSome(known)) {
+        out.add(picked.name)
         mirrored.set(picked.id, { picked, state: "unchanged", stored: known.value, rivals: [] })
         return untold(picked, known.value.manifest)
       }
       const packed = yield* MirrorTarball.read(registry, picked, known)
       // What is published is served for as long as the run lasts, not only until it is published.
-      const published = yield* Scope.provide(many.publish(packed), scope)
+      const published = yield* Scope.provide(many.publish(packed, { onStep: (step) => going(picked, step) }), scope)
       const state = published.publication.resumed.length > 0 || published.publication.wasOut ? "resumed" : "published"
       mirrored.set(picked.id, { picked, state, stored: published, rivals: yield* rivalsOf(published) })
       return untold(picked, packed.metadata)
@@ -159,7 +172,7 @@ export const open = Effect.fn("Mirror.open")(function* (options: Options) {
       publish(picked).pipe(
         Deadline.within(options.limit),
         Effect.catchIf(
-          (error) => !endsAll(explain(error)?.exitCode),
+          (error) => !endsAll(error),
           (error) =>
             Effect.sync(() => {
               const { exitCode = ExitCode.internal, message = String(error) } = explain(error) ?? {}
@@ -170,26 +183,37 @@ export const open = Effect.fn("Mirror.open")(function* (options: Options) {
         Effect.tap(() => onProgress({ last: picked.id, done: mirrored.size + failed.length, total }))
       )
 
-    let packages = [...planned.packages.values()]
-    while (packages.length > 0) {
-      yield* checkNames(publicKey, packages).pipe(Effect.provideService(Dht, many.dht))
-      yield* origins.note(
-        packages.map(({ name }) => name),
+    const all = Effect.gen(function* () {
+      let packages = [...planned.packages.values()]
+      while (packages.length > 0) {
+        yield* checkNames(publicKey, packages).pipe(Effect.provideService(Dht, many.dht))
+        const names = yield* origins.note(
+          packages.map(({ name }) => name),
+          client.registry
+        )
+        for (const name of names) noted.add(name)
+        // What others depend on comes last in the plan, and is published first.
+        const asked = yield* Effect.forEach(packages.toReversed(), one, { concurrency: options.concurrency })
+        const tried = new Set([...mirrored.keys(), ...failed.map(({ picked }) => picked.id)])
+        yield* tree.add(asked.flat())
+        const grown = yield* Effect.result(tree.tree())
+        if (Result.isFailure(grown)) {
+          lacking = grown.failure
+          break
+        }
+        for (const note of grown.success.notes) notes.add(note)
+        packages = [...grown.success.packages.values()].filter(({ id }) => !tried.has(id))
+        total += packages.length
+      }
+    })
+    // A mistaken address would else hold names that were never taken from there.
+    const forget = Effect.suspend(() =>
+      origins.forget(
+        [...noted].filter((name) => !out.has(name)),
         client.registry
       )
-      // What others depend on comes last in the plan, and is published first.
-      const asked = yield* Effect.forEach(packages.toReversed(), one, { concurrency: options.concurrency })
-      const tried = new Set([...mirrored.keys(), ...failed.map(({ picked }) => picked.id)])
-      yield* tree.add(asked.flat())
-      const grown = yield* Effect.result(tree.tree())
-      if (Result.isFailure(grown)) {
-        lacking = grown.failure
-        break
-      }
-      for (const note of grown.success.notes) notes.add(note)
-      packages = [...grown.success.packages.values()].filter(({ id }) => !tried.has(id))
-      total += packages.length
-    }
+    )
+    yield* Effect.ensuring(all, Effect.ignore(forget))
     return { mirrored: [...mirrored.values()], failed, lacking, notes: [...notes] } satisfies Outcome
   })
 

@@ -34,17 +34,37 @@ export const make = Effect.fnUntraced(function* (publisher: PublicKey.PublicKey)
     failed: (problem) => fail(new OriginsUnavailable({ location, problem }))
   })
   const key = PublicKey.toBase64(publisher)
+  const withEntries = (
+    { format, publishers }: typeof Document.Type,
+    added: ReadonlyArray<readonly [name: string, registry: string]>,
+    gone: ReadonlySet<string> = new Set()
+  ) => {
+    const kept = Object.entries(own(publishers, key) ?? {}).filter(([name]) => !gone.has(name))
+    return { format, publishers: { ...publishers, [key]: Object.fromEntries([...kept, ...added]) } }
+  }
   return {
     /** The registry of each name that was mirrored under the key. */
     all: Effect.map(file.read, ({ publishers }) => new Map(Object.entries(own(publishers, key) ?? {}))),
-    /** Writes down where names are taken from, before any of them is published. */
+    /** Writes down where names are taken from, before any of them is published. Those that were not written there yet. */
     note: (names: Iterable<PackageName>, registry: string) =>
       file.update((document) => {
         const known = own(document.publishers, key)
         const added = [...names].filter((name) => own(known, name) !== registry)
-        if (added.length === 0) return [undefined, document]
-        const entries = { ...known, ...Object.fromEntries(added.map((name) => [name, registry])) }
-        return [undefined, { format: FORMAT, publishers: { ...document.publishers, [key]: entries } }]
+        return [
+          added,
+          added.length === 0
+            ? document
+            : withEntries(
+                document,
+                added.map((name) => [name, registry])
+              )
+        ]
+      }),
+    /** Takes back what was noted of names of which nothing was published. */
+    forget: (names: Iterable<PackageName>, registry: string) =>
+      file.update((document) => {
+        const gone = new Set<string>([...names].filter((name) => own(own(document.publishers, key), name) === registry))
+        return [undefined, gone.size === 0 ? document : withEntries(document, [], gone)]
       })
   }
 })

@@ -10,8 +10,11 @@ import type { RegistryClient } from "./RegistryClient.ts"
 import type { RegistryFailure } from "./RegistryFailure.ts"
 import type { Request } from "./Wanted.ts"
 
-/** Documents in memory at a time; large ones take some megabytes, and few names are asked for in many ways. */
+/** Documents in memory at a time; few names are asked for in many ways. */
 const DOCUMENTS_MAX = 256
+
+/** Bytes of their text together: a few of the largest. Parsed they take several times as much. */
+export const DOCUMENTS_MAX_BYTES = 96 * 1024 * 1024
 
 /** A version that is to be mirrored. */
 export interface Picked extends Packument.Described {
@@ -29,15 +32,33 @@ export interface MirrorSource {
 /** `node` is the version of Node, without a `v`, that packages are chosen for. */
 export const make = Effect.fnUntraced(function* (client: RegistryClient, node: string) {
   const fetch = Effect.fnUntraced(function* (name: PackageName, form: "abbreviated" | "full") {
-    const json = yield* client.packument(name, form)
-    if (Option.isNone(json)) return yield* fail(new NotInRegistry({ package: name, registry: client.registry }))
-    return yield* Packument.parse(name, json.value)
+    const said = yield* client.packument(name, form)
+    if (Option.isNone(said)) return yield* fail(new NotInRegistry({ package: name, registry: client.registry }))
+    return { packument: yield* Packument.parse(name, said.value.json), bytes: said.value.bytes }
   })
   const documents = yield* Cache.make({
     lookup: (name: PackageName) => fetch(name, "abbreviated"),
     capacity: DOCUMENTS_MAX
   })
-  const packument = (name: PackageName) => Cache.get(documents, name)
+  /** Bytes of the text by name, the one last asked for at the end. */
+  const sizes = new Map<PackageName, number>()
+  /** Forgets those that nobody asked for the longest, until what is left fits. The newest stays in any case. */
+  const makeRoom = Effect.fnUntraced(function* () {
+    let total = [...sizes.values()].reduce((sum, bytes) => sum + bytes, 0)
+    for (const [name, bytes] of sizes) {
+      if (sizes.size === 1 || (total <= DOCUMENTS_MAX_BYTES && sizes.size <= DOCUMENTS_MAX)) return
+      total -= bytes
+      sizes.delete(name)
+      yield* Cache.invalidate(documents, name)
+    }
+  })
+  const packument = Effect.fnUntraced(function* (name: PackageName) {
+    const { bytes, packument: found } = yield* Cache.get(documents, name)
+    sizes.delete(name)
+    sizes.set(name, bytes)
+    yield* makeRoom()
+    return found
+  })
   return {
     packument,
     answer: Effect.fnUntraced(function* ({ name, wanted }) {
@@ -50,7 +71,7 @@ export const make = Effect.fnUntraced(function* (client: RegistryClient, node: s
     }),
     publishedAt: Effect.fnUntraced(function* ({ name, version }) {
       const known = (yield* packument(name)).publishedAt(version)
-      return Option.isSome(known) ? known : (yield* fetch(name, "full")).publishedAt(version)
+      return Option.isSome(known) ? known : (yield* fetch(name, "full")).packument.publishedAt(version)
     })
   } satisfies MirrorSource
 })

@@ -5,7 +5,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
-import { ExitCode, explain } from "../../protocol/core/Errors.ts"
+import { ExitCode } from "../../protocol/core/Errors.ts"
 import {
   DependencyError,
   DependencyNotResolved,
@@ -16,7 +16,7 @@ import * as DependencyGraph from "../../protocol/registry/DependencyGraph.ts"
 import { satisfies } from "../../protocol/registry/DependencyPeers.ts"
 import type { MirrorError } from "./MirrorError.ts"
 import type { MirrorSource, Picked } from "./MirrorSource.ts"
-import type { RegistryFailure } from "./RegistryFailure.ts"
+import { type RegistryFailure, RegistryRefused } from "./RegistryFailure.ts"
 import * as Wanted from "./Wanted.ts"
 
 /** Ranges answered at a time; how many requests that is at a time, the client decides. */
@@ -48,7 +48,8 @@ interface Placed extends Question {
 }
 
 /** A registry that cannot be asked is no answer: a tree made without it would differ from tomorrow's. */
-const isPassing = (error: MirrorError | RegistryFailure): boolean => explain(error)?.exitCode === ExitCode.network
+const isPassing = ({ reason }: MirrorError | RegistryFailure): boolean =>
+  reason.exitCode === ExitCode.network && !(reason instanceof RegistryRefused && reason.isFinal)
 
 const unanswered = ({ dependent, edge }: Question, error: MirrorError | RegistryFailure): DependencyError =>
   new DependencyError({

@@ -4,8 +4,10 @@
  * release under the key is, byte for byte, the registry's own.
  */
 import * as Bytes from "effect/Bytes"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Deadline from "../../protocol/core/Deadline.ts"
 import * as Digest from "../../protocol/core/Digest.ts"
 import type { PackageName } from "../../protocol/core/PackageName.ts"
 import type { PublicKey } from "../../protocol/core/PublicKey.ts"
@@ -44,15 +46,20 @@ const refuseName = Effect.fnUntraced(function* (
   if (problem !== undefined) return yield* refuse(problem)
 })
 
-/** Fails with `NameConflict`. What it lets pass may be written down as taken from the registry. */
+/**
+ * Fails with `NameConflict`, and with `DeadlineExceeded` where one name takes longer than `limit`. What it lets pass
+ * may be written down as taken from the registry.
+ */
 export const check = Effect.fn("NameOwnership.check")(function* (
   registry: MirrorTarball.Registry,
   publisher: PublicKey,
-  names: Iterable<PackageName>
+  names: Iterable<PackageName>,
+  limit: Duration.Input
 ) {
   const origins = yield* Effect.flatMap(MirrorOrigins.make(publisher), ({ all }) => all)
-  yield* Effect.forEach(new Set(names), (name) => refuseName(registry, publisher, name, origins.get(name)), {
-    concurrency: CONCURRENCY,
-    discard: true
-  })
+  yield* Effect.forEach(
+    new Set(names),
+    (name) => Deadline.within(limit)(refuseName(registry, publisher, name, origins.get(name))),
+    { concurrency: CONCURRENCY, discard: true }
+  )
 })

@@ -4,6 +4,7 @@
  * hand, since each may lead elsewhere; where that is decides {@link AddressRule}.
  */
 import * as Clock from "effect/Clock"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
@@ -37,8 +38,8 @@ const RETRY: Retry.Pauses & { readonly maxTries: number } = {
 
 const REDIRECTS = new Set([301, 302, 303, 307, 308])
 
-/** What passes: too many requests, and trouble behind the registry's door. */
-const isPassing = (status: number): boolean => status === 408 || status === 425 || status === 429 || status >= 500
+/** Where no size is told: what is refused is refused again when it is fetched, and told then. */
+const SIZELESS = [401, 403, 404, 405, 410, 451, 501]
 
 /** The abbreviated form: what an install needs, a tenth of the whole. */
 const ABBREVIATED = "application/vnd.npm.install-v1+json; q=1.0, application/json; q=0.8, */*"
@@ -52,16 +53,25 @@ export interface Options {
   /** Connections to one host. */
   readonly concurrency: number
   readonly userAgent: string
+  /** For each answer but tarballs, from its request to its last byte; and for the look-up of the registry's address. */
+  readonly limit: Duration.Input
+}
+
+/** What a registry says, as JSON. */
+export interface Said {
+  readonly json: unknown
+  /** Of its text, uncompressed. */
+  readonly bytes: number
 }
 
 export interface RegistryClient {
   /** Ends with a slash. */
   readonly registry: string
-  /** What the registry says of a name, as JSON; `None` where it has no such package. */
+  /** What the registry says of a name; `None` where it has no such package. */
   readonly packument: (
     name: string,
     form: "abbreviated" | "full"
-  ) => Effect.Effect<Option.Option<unknown>, Failure.RegistryFailure>
+  ) => Effect.Effect<Option.Option<Said>, Failure.RegistryFailure>
   /**
    * The bytes at a URL that the registry gave. Of those that are larger than {@link HttpExchange.SMALL_BYTES}
    * there is one in memory at a time: until the scope of whoever asked for it closes.
@@ -69,8 +79,8 @@ export interface RegistryClient {
   readonly tarball: (url: string) => Effect.Effect<Uint8Array, Failure.RegistryFailure, Scope.Scope>
   /** How many bytes there would be, as far as the server says so. */
   readonly size: (url: string) => Effect.Effect<Option.Option<number>, Failure.RegistryFailure>
-  /** The keys that the registry signs with, as JSON; `None` where it has no such list. */
-  readonly keys: Effect.Effect<Option.Option<unknown>, Failure.RegistryFailure>
+  /** The keys that the registry signs with; `None` where it has no such list. */
+  readonly keys: Effect.Effect<Option.Option<Said>, Failure.RegistryFailure>
 }
 
 /** The registry's address, ending with a slash. */
@@ -86,13 +96,14 @@ export const parse = (text: string): Effect.Effect<URL, Failure.RegistryFailure>
 }
 
 /** What kinds of networks the registry itself is in. */
-const reachesOf = Effect.fnUntraced(function* (registry: URL) {
+const reachesOf = Effect.fnUntraced(function* (registry: URL, limit: Duration.Input) {
   const literal = AddressRule.literalOf(registry)
   if (literal !== undefined) return new Set([AddressRule.reachOf(literal)])
+  const unknown = (problem: string) => Failure.fail(new Failure.RegistryUnreachable({ url: registry.href, problem }))
   const addresses = yield* Effect.tryPromise({
     try: () => Dns.promises.lookup(registry.hostname, { all: true }),
-    catch: (error) => Failure.fail(new Failure.RegistryUnreachable({ url: registry.href, problem: String(error) }))
-  })
+    catch: (error) => unknown(String(error))
+  }).pipe(Effect.timeoutOrElse({ duration: limit, orElse: () => Effect.fail(unknown("nobody tells its address")) }))
   return new Set(addresses.map(({ address }) => AddressRule.reachOf(address)))
 })
 
@@ -119,12 +130,12 @@ const follow = (from: URL, location: string | undefined): Effect.Effect<URL, Fai
 }
 
 const isTransient = ({ reason }: Failure.RegistryFailure): boolean =>
-  reason._tag === "RegistryUnreachable" || (reason._tag === "RegistryRefused" && isPassing(reason.status))
+  reason._tag === "RegistryUnreachable" || (reason._tag === "RegistryRefused" && !reason.isFinal)
 
 /** A client, until the scope closes. */
 export const make = Effect.fn("RegistryClient.make")(function* (options: Options) {
-  const { registry, userAgent } = options
-  const own = yield* reachesOf(registry)
+  const { limit, registry, userAgent } = options
+  const own = yield* reachesOf(registry, limit)
   const exchange = yield* HttpExchange.make({
     lookup: AddressRule.lookupWithin(own),
     connections: options.concurrency
@@ -157,7 +168,7 @@ export const make = Effect.fn("RegistryClient.make")(function* (options: Options
 
   const refused = Effect.fnUntraced(function* (url: URL, { headers, status }: HttpExchange.Answer) {
     const now = yield* Clock.currentTimeMillis
-    const rest = isPassing(status) ? Pace.retryAfterMs(headers["retry-after"], now) : Option.none()
+    const rest = Failure.isPassing(status) ? Pace.retryAfterMs(headers["retry-after"], now) : Option.none()
     if (Option.isSome(rest)) {
       if (rest.value > REST_MAX_MS) {
         return yield* Failure.fail(new Failure.RegistryBusy({ url: url.href, seconds: rest.value / 1000 }))
@@ -196,8 +207,9 @@ export const make = Effect.fn("RegistryClient.make")(function* (options: Options
   ) {
     const url = new URL(path, registry)
     const headers = { accept, "accept-encoding": "gzip", "user-agent": userAgent }
-    const answer = yield* ask({ url, method: "GET", headers, maxBytes: max, gate: Effect.void }, absent)
-    return answer.status === 200 ? Option.some(yield* parseJson(url, answer.body)) : Option.none<unknown>()
+    const answer = yield* ask({ url, method: "GET", headers, maxBytes: max, limit, gate: Effect.void }, absent)
+    if (answer.status !== 200) return Option.none<Said>()
+    return Option.some<Said>({ json: yield* parseJson(url, answer.body), bytes: answer.body.length })
   })
 
   const targetOf = (url: string) =>
@@ -217,7 +229,7 @@ export const make = Effect.fn("RegistryClient.make")(function* (options: Options
     }),
     size: Effect.fnUntraced(function* (text) {
       const url = yield* targetOf(text)
-      const answer = yield* ask({ url, method: "HEAD", headers, maxBytes: 0, gate: Effect.void }, [404, 405, 501])
+      const answer = yield* ask({ url, method: "HEAD", headers, maxBytes: 0, limit, gate: Effect.void }, SIZELESS)
       const length = answer.headers["content-length"]
       return answer.status === 200 && length !== undefined && /^\d{1,15}$/.test(length)
         ? Option.some(Number(length))

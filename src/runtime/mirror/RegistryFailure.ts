@@ -27,6 +27,10 @@ export class RegistryUnreachable extends Schema.TaggedError<RegistryUnreachable>
   }
 }
 
+/** What passes: too many requests, and trouble behind the registry's door. */
+export const isPassing = (status: number): boolean =>
+  status === 408 || status === 425 || status === 429 || status >= 500
+
 /** The registry answers, but with a status that is no success. */
 export class RegistryRefused extends Schema.TaggedError<RegistryRefused>()("RegistryRefused", {
   url: Schema.String,
@@ -34,9 +38,14 @@ export class RegistryRefused extends Schema.TaggedError<RegistryRefused>()("Regi
 }) {
   readonly exitCode = ExitCode.network
   get hint() {
-    return this.status === 401 || this.status === 403
-      ? "Only what everybody may read can be mirrored."
+    if (this.status === 401 || this.status === 403) return "Only what everybody may read can be mirrored."
+    return this.isFinal
+      ? "It stays so: ask whoever runs the registry, or choose another version."
       : "Run the command again later: it goes on where it was."
+  }
+  /** Whether another try has no other outcome: it is this one thing that is refused. */
+  get isFinal() {
+    return !isPassing(this.status)
   }
   override get message() {
     return `${this.url} was refused with status ${this.status}`
@@ -52,6 +61,18 @@ export class RegistryBusy extends Schema.TaggedError<RegistryBusy>()("RegistryBu
   readonly hint = "Run the command again then, perhaps with a lower --rate: it goes on where it was."
   override get message() {
     return `${this.url} asks to come back in ${Math.ceil(this.seconds)} s`
+  }
+}
+
+/** Bytes keep arriving, and there is no end of them in the time that there is. */
+export class RegistrySlow extends Schema.TaggedError<RegistrySlow>()("RegistrySlow", {
+  url: Schema.String,
+  seconds: Schema.Finite
+}) {
+  readonly exitCode = ExitCode.network
+  readonly hint = "Run the command again, or give it longer with --timeout."
+  override get message() {
+    return `${this.url} did not come whole within ${this.seconds} s`
   }
 }
 
@@ -97,6 +118,7 @@ export const Reason = Schema.Union([
   RegistryUnreachable,
   RegistryRefused,
   RegistryBusy,
+  RegistrySlow,
   ForbiddenAddress,
   ResponseTooLarge,
   InvalidResponse

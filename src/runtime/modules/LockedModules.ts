@@ -27,7 +27,7 @@ export interface Instance {
   readonly integrity: string
   /** Of its files, in hex; older locks have none. */
   readonly contentHash: string | undefined
-  /** Of the instances that are one release, which one this is, counted in the order of their ids. */
+  /** Of the instances that have the same files, which one this is, counted in the order of their ids. */
   readonly copy: number
   /** By name: ids. */
   readonly dependencies: ReadonlyMap<string, string>
@@ -56,7 +56,7 @@ const textsOf = (value: unknown): ReadonlyMap<string, string> | undefined => {
   return texts
 }
 
-const instanceOf = (id: string, value: unknown, copies: Map<string, number>): Instance | undefined => {
+const instanceOf = (id: string, value: unknown): Instance | undefined => {
   if (!isRecord(value)) return undefined
   const { contentHash, integrity, name, publisher, version } = value
   const dependencies = textsOf(value["dependencies"])
@@ -64,9 +64,27 @@ const instanceOf = (id: string, value: unknown, copies: Map<string, number>): In
   if (typeof integrity !== "string" || !INTEGRITY.test(integrity) || dependencies === undefined) return undefined
   if (contentHash !== undefined && (typeof contentHash !== "string" || !CONTENT_HASH.test(contentHash)))
     return undefined
-  const copy = copies.get(integrity) ?? 0
-  copies.set(integrity, copy + 1)
-  return { id, name, version, publisher, integrity, contentHash, copy, dependencies }
+  return { id, name, version, publisher, integrity, contentHash, copy: 0, dependencies }
+}
+
+/**
+ * The instances with their copies counted. `contentOf` tells the files of one: what different publishers packed may be
+ * the same files, which lie in one directory. What it cannot tell may turn out to be anybody's files, and is no first copy.
+ */
+export const counted = (
+  instances: ReadonlyMap<string, Instance>,
+  contentOf: (instance: Instance) => string | undefined
+): ReadonlyMap<string, Instance> => {
+  const copies = new Map<string, number>()
+  return new Map(
+    Array.from(instances, ([id, instance]) => {
+      const content = contentOf(instance)
+      const key = content ?? instance.integrity
+      const copy = copies.get(key) ?? (content === undefined ? 1 : 0)
+      copies.set(key, copy + 1)
+      return [id, { ...instance, copy }]
+    })
+  )
 }
 
 /** Throws `ModuleError` (`InvalidLock`) with the first thing that is wrong. `location` is absolute. */
@@ -83,14 +101,14 @@ export const parse = (text: string, location: string): LockedModules => {
   if (lock["lockfileVersion"] !== LOCK_VERSION) throw refuse(`its lockfileVersion is not ${LOCK_VERSION}`)
   const project = textsOf(lock["project"])
   if (project === undefined || !isRecord(lock["packages"])) throw refuse("project or packages are missing")
-  const instances = new Map<string, Instance>()
-  const copies = new Map<string, number>()
+  const listed = new Map<string, Instance>()
   // In the order of their ids, whatever their order in the file: which copy is whose must not depend on it.
   for (const id of Object.keys(lock["packages"]).toSorted()) {
-    const instance = instanceOf(id, lock["packages"][id], copies)
+    const instance = instanceOf(id, lock["packages"][id])
     if (instance === undefined) throw refuse(`the entry ${ModuleError.shown(id)} cannot be understood`)
-    instances.set(id, instance)
+    listed.set(id, instance)
   }
+  const instances = counted(listed, ({ contentHash, integrity }) => contentHash ?? integrity)
   for (const seen of [project, ...[...instances.values()].map(({ dependencies }) => dependencies)]) {
     for (const [name, id] of seen) {
       if (instances.get(id)?.name === name) continue

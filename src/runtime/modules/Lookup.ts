@@ -105,8 +105,9 @@ export const nameOf = (specifier: string): string => splitOf(specifier)?.name ??
 
 /** Reads the lock file. Throws `ModuleError` (`InvalidLock`). */
 export const open = ({ home, lock }: Options): Lookup => {
-  const locked = LockedModules.read(lock)
   const store = ModuleStore.open(home)
+  const read = LockedModules.read(lock)
+  const locked = { ...read, instances: ModuleStore.placed(store, read.instances) }
   const manifests = new Map<string, PackageJson.PackageJson | undefined>()
   const directories = new Map<string, string>()
   const instances = new Map<string, LockedModules.Instance>()
@@ -152,9 +153,9 @@ export const open = ({ home, lock }: Options): Lookup => {
 
   /** The nearest package.json from a file up to where its package ends. */
   const scopeOf = (importer: Importer, file: string): PackageJson.PackageJson | undefined => {
-    const read = importer.instance === undefined ? PackageJson.read : kept
+    const manifestOf = importer.instance === undefined ? PackageJson.read : kept
     for (let at = Path.dirname(file); PackageFile.isInside(importer.directory, at); at = Path.dirname(at)) {
-      const found = read(at)
+      const found = manifestOf(at)
       if (found !== undefined) return found
       if (at === Path.dirname(at)) break
     }

@@ -1,26 +1,25 @@
 /**
  * Where the files of a locked package lie, found fast: `<home>/modules/<integrity>` is a link to
- * `<home>/files/<content hash>`, made when the release is first looked for and found vouched for there. A release that stands in
- * one tree beside different peers has a directory of hard links for each further place,
- * `<home>/modules/<integrity>.<n>`, so that the path of a file always tells on whose behalf it imports.
+ * `<home>/files/<content hash>`, made when the release is first looked for and found vouched for there. Files that stand in one tree
+ * in several places, beside different peers or published by different people, have a directory of hard
+ * links for each further place, `<home>/modules/<integrity>.<n>`, so that the path of a file always tells
+ * on whose behalf it imports.
  *
  * All of it can be made anew from `<home>/files`, and is where it is missing.
  */
 import * as Fs from "node:fs"
 import * as Path from "node:path"
-import type { Instance } from "./LockedModules.ts"
-
-/** Below the home. */
-const DIRECTORY = "modules"
-const FILES = "files"
+import * as ModulePlaces from "../store/ModulePlaces.ts"
+import { counted, type Instance } from "./LockedModules.ts"
 
 const CONTENT_HASH = /^[0-9a-f]{64}$/
-const LINK = /^\.\.[\\/]files[\\/]([0-9a-f]{64})$/
 const INDEX_EXTENSION = ".json"
 
 const DIRECTORY_MODE = 0o700
 
-/** Copies of one release in one tree; more peers to tell apart than anybody has. */
+const SECOND_MS = 1000
+
+/** Copies of the same files in one tree; more peers to tell apart than anybody has. */
 const COPIES_MAX = 20_000
 
 export interface ModuleStore {
@@ -35,10 +34,6 @@ export interface ModuleStore {
   /** The directory of the package that a path is in; `undefined` for a path outside of the store. */
   readonly packageOf: (path: string) => string | undefined
 }
-
-/** File names of base64: its slash and plus are none. */
-const keyOf = (integrity: string): string =>
-  integrity.slice("sha512-".length, -"==".length).replaceAll("/", "_").replaceAll("+", "-")
 
 const isDirectory = (path: string): boolean => Fs.statSync(path, { throwIfNoEntry: false })?.isDirectory() === true
 
@@ -65,21 +60,51 @@ const below = (directory: string, path: string): string | undefined => {
   return end === -1 ? path : path.slice(0, end)
 }
 
-const copy = (from: string, to: string): void => {
+type Link = (from: string, to: string) => void
+
+/** What `link` fails with where there are no hard links (exFAT, some network shares), or where a file has no more of them. */
+const LINKLESS_CODES = new Set(["EPERM", "EACCES", "EXDEV", "EMLINK", "ENOTSUP", "EOPNOTSUPP", "ENOSYS"])
+
+const isLinkless = (error: unknown): boolean =>
+  error instanceof Error && "code" in error && LINKLESS_CODES.has(String(error.code))
+
+/** A hard link; where there can be none another file, which looks the same to the index. */
+const linkOrCopy = (link: Link, from: string, to: string): void => {
+  try {
+    link(from, to)
+  } catch (error) {
+    if (!isLinkless(error)) throw error
+    Fs.copyFileSync(from, to, Fs.constants.COPYFILE_EXCL | Fs.constants.COPYFILE_FICLONE)
+    const { atimeMs, mode, mtimeMs } = Fs.statSync(from)
+    Fs.utimesSync(to, atimeMs / SECOND_MS, mtimeMs / SECOND_MS)
+    Fs.chmodSync(to, mode & 0o777)
+  }
+}
+
+const copy = (link: Link, from: string, to: string): void => {
   Fs.mkdirSync(to, { mode: DIRECTORY_MODE })
   for (const entry of Fs.readdirSync(from, { withFileTypes: true })) {
     const source = Path.join(from, entry.name)
     const target = Path.join(to, entry.name)
-    if (entry.isDirectory()) copy(source, target)
-    else if (entry.isFile()) Fs.linkSync(source, target)
+    if (entry.isDirectory()) copy(link, source, target)
+    else if (entry.isFile()) linkOrCopy(link, source, target)
   }
 }
 
-/** `home` is absolute and need not exist. */
-export const open = (home: string): ModuleStore => {
+/**
+ * The instances of a lock with their copies counted by the files that the store has of them: of a lock that has no
+ * content hashes only the store knows who shares files with whom.
+ */
+export const placed = (store: ModuleStore, instances: ReadonlyMap<string, Instance>): ReadonlyMap<string, Instance> =>
+  [...instances.values()].every(({ contentHash }) => contentHash !== undefined)
+    ? instances
+    : counted(instances, (instance) => instance.contentHash ?? store.contentHashOf(instance))
+
+/** `home` is absolute and need not exist. `link` makes hard links. */
+export const open = (home: string, link: Link = Fs.linkSync): ModuleStore => {
   const root = Fs.existsSync(home) ? Fs.realpathSync(home) : home
-  const modules = Path.join(root, DIRECTORY)
-  const files = Path.join(root, FILES)
+  const modules = Path.join(root, ModulePlaces.DIRECTORY)
+  const files = Path.join(root, ModulePlaces.FILES)
   const isThere = (contentHash: string): boolean => isDirectory(Path.join(files, contentHash))
   /** Every release that is unpacked, read once, and only for a lock that has no content hashes. */
   let unpacked: ReadonlyMap<string, string> | undefined
@@ -100,11 +125,10 @@ export const open = (home: string): ModuleStore => {
   const isVouched = (release: string, contentHash: string): boolean =>
     vouchedBy(Path.join(files, contentHash + INDEX_EXTENSION)).includes(release)
 
-  const link = (path: string, contentHash: string): void => {
+  const linkTo = (path: string, contentHash: string): void => {
     try {
       Fs.mkdirSync(modules, { recursive: true, mode: DIRECTORY_MODE })
-      Fs.rmSync(path, { force: true })
-      Fs.symlinkSync(Path.join("..", FILES, contentHash), path, "dir")
+      ModulePlaces.link(path, contentHash)
     } catch {
       // A store that cannot be written to is searched every time.
     }
@@ -117,18 +141,14 @@ export const open = (home: string): ModuleStore => {
     publisher,
     version
   }) => {
-    const path = Path.join(modules, keyOf(integrity))
-    try {
-      const linked = LINK.exec(Fs.readlinkSync(path))?.[1]
-      // Whether it is still there is seen when it is read.
-      if (linked !== undefined && linked === (locked ?? linked)) return linked
-    } catch {
-      // Not linked yet.
-    }
+    const path = Path.join(modules, ModulePlaces.keyOf(integrity))
+    const linked = ModulePlaces.targetOf(path)
+    // Whether it is still there is seen when it is read.
+    if (linked !== undefined && linked === (locked ?? linked)) return linked
     const release = `${publisher} ${name}@${version} ${integrity}`
     const found = locked === undefined ? search(release) : isVouched(release, locked) ? locked : undefined
     if (found === undefined || !isThere(found)) return undefined
-    link(path, found)
+    linkTo(path, found)
     return found
   }
 
@@ -138,7 +158,7 @@ export const open = (home: string): ModuleStore => {
     const staging = `${path}.${process.pid}.${process.hrtime.bigint()}`
     try {
       Fs.mkdirSync(modules, { recursive: true, mode: DIRECTORY_MODE })
-      copy(directory, staging)
+      copy(link, directory, staging)
       Fs.renameSync(staging, path)
     } catch (error) {
       Fs.rmSync(staging, { recursive: true, force: true })
@@ -158,7 +178,7 @@ export const open = (home: string): ModuleStore => {
       const directory = Path.join(files, contentHash)
       return instance.copy === 0
         ? directory
-        : copyOf(directory, Path.join(modules, `${keyOf(instance.integrity)}.${instance.copy}`))
+        : copyOf(directory, Path.join(modules, ModulePlaces.copyOf(instance.integrity, instance.copy)))
     }
   }
 }

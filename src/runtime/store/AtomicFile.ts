@@ -33,29 +33,49 @@ type Durability = "flushed" | "unflushed"
 
 /** Makes the file, which must not be there; where that fails half-way nothing is left of it. */
 const writeNew = (path: string, bytes: Uint8Array, mode: number, durability: Durability) =>
-  Effect.scoped(
-    Effect.gen(function* () {
-      const fs = yield* FileSystem.FileSystem
-      const file = yield* fs.open(path, { flag: "wx", mode })
-      yield* file.writeAll(bytes).pipe(
-        Effect.andThen(durability === "flushed" ? file.sync : Effect.void),
-        Effect.onError(() => Effect.ignore(fs.remove(path, { force: true })))
+  Effect.flatMap(FileSystem.FileSystem, (fs) => {
+    const remove = Effect.ignore(fs.remove(path, { force: true }))
+    const unlessThere = (error: PlatformError) => (isAlreadyThere(error) ? Effect.void : remove)
+    if (durability === "unflushed") {
+      return Effect.tapError(fs.writeFile(path, bytes, { flag: "wx", mode }), unlessThere)
+    }
+    return Effect.scoped(
+      Effect.flatMap(fs.open(path, { flag: "wx", mode }), (file) =>
+        Effect.onError(Effect.andThen(file.writeAll(bytes), file.sync), () => remove)
       )
-    })
-  )
+    )
+  })
 
-/** Makes a rename in the directory durable. Where directories cannot be opened (Windows) the rename itself has to do. */
+/** What `open` fails with where a directory is not opened as a file is: on Windows, or where it may not be listed. */
+const UNOPENED_CODES = new Set(["EISDIR", "EPERM", "EACCES"])
+
+/** What `fsync` fails with where directories are not flushed: some network shares, Windows. */
+const UNFLUSHED_CODES = new Set(["EINVAL", "ENOTSUP", "EOPNOTSUPP", "EPERM", "EBADF"])
+
+const hasCode =
+  (codes: ReadonlySet<string>) =>
+  (error: PlatformError): boolean =>
+    codes.has(codeOf(error) ?? "")
+
+/**
+ * Makes a rename in the directory durable. Where directories are not flushed the rename itself has to do; a disk that
+ * fails to is a failure.
+ */
 export const syncDirectory = (path: string) =>
   Effect.scoped(
     Effect.gen(function* () {
       const fs = yield* FileSystem.FileSystem
-      const directory = yield* fs.open(path, { flag: "r" })
-      yield* directory.sync
+      const opened = yield* fs.open(path, { flag: "r" }).pipe(
+        Effect.asSome,
+        Effect.catchIf(hasCode(UNOPENED_CODES), () => Effect.succeedNone)
+      )
+      if (Option.isNone(opened)) return
+      yield* opened.value.sync.pipe(Effect.catchIf(hasCode(UNFLUSHED_CODES), () => Effect.void))
     })
-  ).pipe(Effect.ignore)
+  )
 
 /** Removes what a crash left of earlier writes of `path`. Only tidying: a failure is passed over. */
-const removeLeftovers = (path: string) =>
+export const removeLeftovers = (path: string) =>
   Effect.gen(function* () {
     const fs = yield* FileSystem.FileSystem
     const paths = yield* Path.Path

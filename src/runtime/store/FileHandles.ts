@@ -111,12 +111,16 @@ export const make = Effect.fnUntraced(function* (
     return Option.isSome(info) && inodeOf(info.value) === open.inode
   })
 
+  const release = (open: Open) =>
+    Effect.suspend(() => (--open.uses === 0 && open.isDropped ? close(open) : Effect.void))
+
   const acquire = Effect.fnUntraced(function* (location: string) {
     const now = yield* Clock.currentTimeMillis
     const known = files.get(location)
     if (known !== undefined) known.uses++
     const isUsable = known !== undefined && (yield* isCurrent(known, now))
-    if (known !== undefined) known.uses--
+    // Who had it forgotten meanwhile left it to this fiber to close.
+    if (known !== undefined) yield* release(known)
     if (known !== undefined && !isUsable) yield* drop(known)
     const open = isUsable && !known.isDropped ? known : yield* openFile(location, now)
     files.delete(location)
@@ -126,9 +130,6 @@ export const make = Effect.fnUntraced(function* (
     yield* startSweeping
     return open
   })
-
-  const release = (open: Open) =>
-    Effect.suspend(() => (--open.uses === 0 && open.isDropped ? close(open) : Effect.void))
 
   /** Only while something is open: an idle node has no timer for this. */
   const sweep = Effect.gen(function* () {

@@ -49,7 +49,6 @@ type Owner = typeof Owner.Type
 
 const OwnerJson = Schema.fromJsonString(Owner)
 const decodeOwner = Schema.decodeUnknownOption(OwnerJson)
-const encodeOwner = Schema.encodeSync(OwnerJson)
 
 const schedule = Schedule.min([Schedule.exponential(POLL_FIRST, POLL_GROWTH), Schedule.spaced(POLL_LONGEST)]).pipe(
   Schedule.jittered
@@ -81,9 +80,10 @@ const breakStale = (path: string, content: string): Effect.Effect<void, Platform
 export const hold: (path: string) => Effect.Effect<void, PlatformError, Services | Scope> = Effect.fnUntraced(
   function* (path: string) {
     const random = yield* SecureRandom
-    const started = yield* ProcessLife.startOf(process.pid)
+    const started = yield* ProcessLife.ownStart
     const token = Hex.encode(yield* random.randomBytes(TOKEN_BYTES))
-    const mine = encodeOwner({ pid: process.pid, started, token })
+    const owner: Owner = { pid: process.pid, started, token }
+    const mine = JSON.stringify(owner)
     let illegible: { readonly content: string; readonly since: number } | undefined
 
     const take = AtomicFile.createUnflushed(path, new TextEncoder().encode(mine)).pipe(
@@ -103,7 +103,6 @@ export const hold: (path: string) => Effect.Effect<void, PlatformError, Services
     })
 
     const attempt = Effect.gen(function* () {
-      if (yield* take) return true
       const held = yield* read(path)
       // Whoever held it may have let it go in between.
       if (Option.isSome(held) && !(yield* isStale(held.value))) return false
@@ -111,6 +110,7 @@ export const hold: (path: string) => Effect.Effect<void, PlatformError, Services
       return yield* take
     })
 
+    if (yield* take) return
     yield* Effect.repeat(attempt, { schedule, until: (taken) => taken })
   }
 )

@@ -15,8 +15,8 @@ import * as FileLock from "./FileLock.ts"
 import { Home } from "./Home.ts"
 import { problemOf } from "./PlatformProblem.ts"
 
-/** How long one look waits: a process that is just ending lets the lock go within that. */
-const PATIENCE = Duration.millis(200)
+/** How long one look waits: a process that is just ending lets the lock go within that, and one that was killed is found to be gone. */
+const PATIENCE = Duration.seconds(1)
 
 /** How often who stands by looks whether it is his turn: nothing is due so soon that more would help. */
 const LOOK_EVERY = Duration.seconds(2)

@@ -3,6 +3,7 @@
  * for, and the scripts that npm would run. Written by strangers, in every form that npm has ever taken.
  */
 import * as Predicate from "effect/Predicate"
+import type { Wishes as PackageWishes } from "../../protocol/registry/DependencyGraph.ts"
 import type { PackageFacts } from "./UnpackedIndex.ts"
 
 /** What npm runs when a package is installed. `prepare` is for those who work on it, and never runs. */
@@ -57,6 +58,39 @@ const scriptsOf = (json: object, paths: ReadonlyArray<string>) => {
   return Object.keys(complete).length === 0 ? undefined : complete
 }
 
+/** Peers that a package can do without. */
+const optionalPeersOf = (meta: unknown): PackageWishes["peerDependenciesMeta"] => {
+  if (!Predicate.isObject(meta)) return undefined
+  const names = Object.entries(meta).flatMap(([name, each]) =>
+    Predicate.hasProperty(each, "optional") && each.optional === true ? [name] : []
+  )
+  return names.length === 0 ? undefined : Object.fromEntries(names.map((name) => [name, { optional: true }]))
+}
+
+/** What it asks for of other packages, as a tree is resolved from it. */
+const wishesOf = (json: object, paths: ReadonlyArray<string>): PackageWishes | undefined => {
+  const bundled = new Set(paths.filter((path) => path.startsWith("node_modules/")))
+  const sectionOf = (value: unknown, isOwn: boolean) => {
+    const texts = textsOf(value)
+    if (texts === undefined || !isOwn || bundled.size === 0) return texts
+    return textsOf(
+      Object.fromEntries(Object.entries(texts).filter(([name]) => !bundled.has(`node_modules/${name}/package.json`)))
+    )
+  }
+  const fields = new Map<string, unknown>(Object.entries(json))
+  const dependencies = sectionOf(fields.get("dependencies"), true)
+  const optionalDependencies = sectionOf(fields.get("optionalDependencies"), true)
+  const peerDependencies = sectionOf(fields.get("peerDependencies"), false)
+  const peerDependenciesMeta = optionalPeersOf(fields.get("peerDependenciesMeta"))
+  const wishes = {
+    ...(dependencies === undefined ? {} : { dependencies }),
+    ...(optionalDependencies === undefined ? {} : { optionalDependencies }),
+    ...(peerDependencies === undefined ? {} : { peerDependencies }),
+    ...(peerDependenciesMeta === undefined ? {} : { peerDependenciesMeta })
+  }
+  return Object.keys(wishes).length === 0 ? undefined : wishes
+}
+
 /** `paths` are those of the package's files. A package.json that is no object tells nothing. */
 export const parse = (
   packageJson: Uint8Array,
@@ -73,10 +107,12 @@ export const parse = (
   const bin = binOf(json, release.name, paths)
   const engines = Predicate.hasProperty(json, "engines") ? textsOf(json.engines) : undefined
   const scripts = scriptsOf(json, paths)
+  const wishes = wishesOf(json, paths)
   return {
     ...release,
     ...(bin === undefined ? {} : { bin }),
     ...(engines === undefined ? {} : { engines }),
-    ...(scripts === undefined ? {} : { scripts })
+    ...(scripts === undefined ? {} : { scripts }),
+    ...(wishes === undefined ? {} : { wishes })
   }
 }

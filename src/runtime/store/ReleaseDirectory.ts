@@ -55,7 +55,7 @@ export const settle = Effect.fnUntraced(function* (directory: string) {
   if (yield* fs.exists(directory + ASIDE_EXTENSION)) yield* underLock(directory, restore(directory))
 })
 
-/** Puts `staging` in the place of a release, with the lock held. Fails with the old one there as before. */
+/** Puts `staging` in the place of a release, with the lock held. Fails with the old one there as before, or the new one where only to flush that failed. */
 export const swap = Effect.fnUntraced(function* (staging: string, directory: string, parent: string) {
   const fs = yield* FileSystem.FileSystem
   const aside = directory + ASIDE_EXTENSION
@@ -66,7 +66,7 @@ export const swap = Effect.fnUntraced(function* (staging: string, directory: str
   yield* Effect.ignore(fs.remove(aside, { recursive: true, force: true }))
 })
 
-/** Removes a release, with the lock held. Fails with it there as before. */
+/** Removes a release, with the lock held. Fails with it there as before, or gone where only to flush that failed. */
 export const remove = Effect.fnUntraced(function* (directory: string, parent: string) {
   const fs = yield* FileSystem.FileSystem
   const gone = directory + GONE_EXTENSION

@@ -212,11 +212,23 @@ const make = Effect.gen(function* () {
 
 export type StoreIndex = Effect.Success<typeof make>
 
-/** The index of this home, up to date when it is given; its database is closed with the scope. */
-export const open = Effect.gen(function* () {
-  const { store: location } = yield* Home
-  const context = yield* Layer.build(Sqlite.layer({ location, onDamage: "begin-anew" }))
+const openIn = Effect.fnUntraced(function* <R>(database: Layer.Layer<SqlClient.SqlClient, Sqlite.SqliteError, R>) {
+  const context = yield* Layer.build(database)
   const index = yield* Effect.provideContext(make, context)
   const refreshed = yield* index.refresh
   return { index, refreshed }
+})
+
+/**
+ * The index of this home, up to date when it is given; its database is closed with the scope. Where the disk takes no
+ * more it is made anew in memory: whoever wants to make room must be able to see what there is.
+ */
+export const open = Effect.gen(function* () {
+  const { store: location } = yield* Home
+  return yield* openIn(Sqlite.layer({ location, onDamage: "begin-anew" })).pipe(
+    Effect.catchIf(
+      (error) => error._tag === "SqliteError" && error.reason._tag === "DatabaseUnusable",
+      (error) => Effect.andThen(Effect.logDebug(error.message), openIn(Sqlite.layerMemory))
+    )
+  )
 })

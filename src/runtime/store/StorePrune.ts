@@ -1,6 +1,6 @@
 /**
- * Makes room in the store: removes releases that nothing known needs, what lies unpacked of them, and what killed
- * processes left. What this home has published stays in any case: it may be nowhere else.
+ * Makes room in the store: removes releases that nothing known needs, what lies unpacked of them, the places
+ * from which programs import that, and what killed processes left. What this home has published stays in any case: it may be nowhere else.
  */
 import * as Fs from "node:fs"
 import * as NodePath from "node:path"
@@ -16,6 +16,7 @@ import { StorageFailed } from "../../protocol/swarm/Content.ts"
 import { PackageStore } from "../../protocol/swarm/PackageStore.ts"
 import { Home } from "./Home.ts"
 import * as KnownProjects from "./KnownProjects.ts"
+import * as ModulePlaces from "./ModulePlaces.ts"
 import { isNotFound, problemOf } from "./PlatformProblem.ts"
 import * as ReleaseDirectory from "./ReleaseDirectory.ts"
 import type { Indexed } from "./StoreIndex.ts"
@@ -38,6 +39,8 @@ export interface Plan {
   readonly downloads: ReadonlyArray<string>
   /** Names below `packages` of what earlier removals have left. */
   readonly leftovers: ReadonlyArray<string>
+  /** Names below `modules` of what leads to unpacked files that go or are gone, and of what was left unfinished there. */
+  readonly modules: ReadonlyArray<string>
   /** What comes free on the disk: files that a project shares do not. */
   readonly bytes: number
   /** Releases that stay. */
@@ -53,16 +56,25 @@ const UNPACKED = /^([0-9a-f]{64})(?:\.new)?$/
 
 const INFOHASH = /^[0-9a-f]{40}$/
 
-/** Bytes of the files below, without those that have another name elsewhere. */
-const bytesBelow = (directory: string): number => {
-  let bytes = 0
-  const info = Fs.statSync(directory, { throwIfNoEntry: false })
-  if (info?.isDirectory() !== true) return 0
-  for (const name of Fs.readdirSync(directory, { recursive: true, encoding: "utf8" })) {
-    const file = Fs.lstatSync(NodePath.join(directory, name), { throwIfNoEntry: false })
-    if (file?.isFile() === true && file.nlink === 1) bytes += file.size
+/** Bytes that come free where all of it goes: those of files that have no name elsewhere. Links are not followed. */
+const bytesIn = (locations: ReadonlyArray<string>): number => {
+  /** By inode: bytes, and names that stay. */
+  const files = new Map<string, { readonly size: number; left: number }>()
+  const see = (location: string) => {
+    const file = Fs.lstatSync(location, { throwIfNoEntry: false })
+    if (file?.isFile() !== true) return
+    const inode = `${file.dev} ${file.ino}`
+    const known = files.get(inode) ?? { size: file.size, left: file.nlink }
+    known.left--
+    files.set(inode, known)
   }
-  return bytes
+  for (const location of locations) {
+    if (Fs.lstatSync(location, { throwIfNoEntry: false })?.isDirectory() !== true) continue
+    for (const name of Fs.readdirSync(location, { recursive: true, encoding: "utf8" })) {
+      see(NodePath.join(location, name))
+    }
+  }
+  return [...files.values()].reduce((sum, { left, size }) => (left === 0 ? sum + size : sum), 0)
 }
 
 /** Time of the last change to a directory or a file directly in it, in ms. */
@@ -118,7 +130,7 @@ const usedBy = (projects: ReadonlyArray<KnownProjects.KnownProject>): ReadonlySe
 
 /** What would go. `releases` is all that is stored. Changes nothing. */
 export const plan = Effect.fn("StorePrune.plan")(function* (releases: ReadonlyArray<Indexed>, rule: Rule) {
-  const { downloads, packages } = yield* Home
+  const { directory, downloads, packages } = yield* Home
   const { list, root } = yield* UnpackedReleases
   const now = yield* Clock.currentTimeMillis
   const own = yield* ownPublishers
@@ -145,20 +157,35 @@ export const plan = Effect.fn("StorePrune.plan")(function* (releases: ReadonlyAr
     arriving.filter((name) => touchedAt(NodePath.join(downloads, name)) < oldest)
   )
   const leftovers = (yield* names(packages)).filter(ReleaseDirectory.isGone)
+  const places = NodePath.join(directory, ModulePlaces.DIRECTORY)
+  const goes = new Set(unpacked)
+  const stands = new Set(yield* names(root))
+  const modules = yield* looking(places, () =>
+    ModulePlaces.waste(places, (contentHash) => stands.has(contentHash) && !goes.has(contentHash), now)
+  )
   const bytes = yield* looking(packages, () =>
-    [
+    bytesIn([
       ...going.map(({ key }) => NodePath.join(packages, key)),
       ...leftovers.map((name) => NodePath.join(packages, name)),
       ...unpacked.flatMap((hash) => UNPACKED_FORMS.map((form) => UnpackedIndex.directoryOf(root, hash) + form)),
+      ...modules.map((name) => NodePath.join(places, name)),
       ...stale.map((name) => NodePath.join(downloads, name))
-    ].reduce((sum, directory) => sum + bytesBelow(directory), 0)
+    ])
   )
-  return { releases: going, unpacked, downloads: stale, leftovers, bytes, kept: kept.length } satisfies Plan as Plan
+  return {
+    releases: going,
+    unpacked,
+    downloads: stale,
+    leftovers,
+    modules,
+    bytes,
+    kept: kept.length
+  } satisfies Plan as Plan
 })
 
 /** Removes what was planned; each thing wholly or not at all. What is gone by now is fine. */
 export const carryOut = Effect.fn("StorePrune.carryOut")(function* (planned: Plan) {
-  const { downloads, packages } = yield* Home
+  const { directory, downloads, packages } = yield* Home
   const fs = yield* FileSystem.FileSystem
   const store = yield* PackageStore
   const unpacked = yield* UnpackedReleases
@@ -166,6 +193,7 @@ export const carryOut = Effect.fn("StorePrune.carryOut")(function* (planned: Pla
     fs
       .remove(location, { recursive: true, force: true })
       .pipe(Effect.mapError((error) => new StorageFailed({ location, operation: "remove", problem: problemOf(error) })))
+  for (const name of planned.modules) yield* remove(NodePath.join(directory, ModulePlaces.DIRECTORY, name))
   for (const contentHash of planned.unpacked) yield* unpacked.remove(contentHash)
   for (const { key } of planned.releases) {
     const stored = yield* store.get(key)

@@ -9,8 +9,9 @@
 import * as Fs from "node:fs"
 import * as Path from "node:path"
 import * as Predicate from "effect/Predicate"
+import type { Wishes } from "../../protocol/registry/DependencyGraph.ts"
 
-const FORMAT = 1
+const FORMAT = 2
 
 /** Of an index's name; the directory is called by the rest. */
 export const EXTENSION = ".json"
@@ -29,6 +30,8 @@ export interface PackageFacts {
   readonly engines?: { readonly [engine: string]: string }
   /** Scripts that npm would run at an install, by name: preinstall, install, postinstall. */
   readonly scripts?: { readonly [event: string]: string }
+  /** What it asks for of other packages, without those that it brings with it (`bundleDependencies`). */
+  readonly wishes?: Wishes
 }
 
 export interface UnpackedIndex {

@@ -6,6 +6,10 @@
  * A release is unpacked into `<content hash>.new/` and moved into place by one rename; then its index
  * (`<content hash>.json`) makes it count. All of that happens under `<content hash>.lock`. Files are not
  * flushed: what a power cut tears has another size or time than its index says, and is made anew.
+ *
+ * Whoever takes files from here looks at sizes and times, not at contents: to hash thousands of files takes
+ * longer than an install. What was written in place with the old length and time is therefore used as it
+ * is, until `ls-cli store verify` or `ls-cli verify` reads it; who can write here can do anything as this user.
  */
 import * as Context from "effect/Context"
 import { SecureRandom } from "effect/crypto/SecureRandom"

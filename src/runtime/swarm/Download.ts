@@ -101,8 +101,11 @@ const attempt = Effect.fnUntraced(function* (node: SwarmNode, request: DownloadR
   const transfer = Effect.gen(function* () {
     const torrent = yield* Deferred.await(known)
     session.setTorrent(torrent)
+    // Nobody is asked for anything while the content is looked through.
+    peers.idleFrom = Infinity
     const content = yield* request.open(torrent).pipe(Effect.mapError((error: StorageFailed) => swarmError(error)))
     yield* session.fetch(torrent, content)
+    peers.idleFrom = node.now()
     yield* Deferred.await(done)
     peers.noteGivers()
     return torrent
@@ -130,6 +133,19 @@ const attempt = Effect.fnUntraced(function* (node: SwarmNode, request: DownloadR
   const torrent = yield* Effect.raceAllFirst(onProgress === undefined ? all : [...all, reports])
   yield* report
   return torrent
+})
+
+/** Waits while enough peers give blocks, and pieces come of it. */
+const whileEnough = Effect.fnUntraced(function* (
+  node: SwarmNode,
+  peers: DownloadPeers.DownloadPeers,
+  session: DownloadSession
+) {
+  let before = -1
+  while (peers.givers(node.now()) >= ENOUGH_PEERS && session.progress.receivedBytes > before) {
+    before = session.progress.receivedBytes
+    yield* Effect.sleep(node.settings.lookupInterval)
+  }
 })
 
 /** Looks peers up while there are too few. Never succeeds; fails when nobody can be hoped for. */
@@ -171,7 +187,7 @@ const search = Effect.fnUntraced(function* (
     onlyLiars = false
     if (!peers.isIdle) {
       if (peers.connections.size > 0) fruitless = 0
-      while (peers.connections.size >= ENOUGH_PEERS) yield* Effect.sleep(lookupInterval)
+      yield* whileEnough(node, peers, session)
       continue
     }
     // Peers that gave something may come back: then only the deadline ends the wait.

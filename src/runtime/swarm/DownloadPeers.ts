@@ -7,28 +7,40 @@ import * as Effect from "effect/Effect"
 import * as FiberMap from "effect/FiberMap"
 import * as Latch from "effect/Latch"
 import * as Option from "effect/Option"
+import * as Random from "effect/Random"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import type { Infohash } from "../../protocol/core/Infohash.ts"
 import * as PeerAddress from "../../protocol/core/PeerAddress.ts"
+import { RecentMap } from "../../protocol/core/RecentMap.ts"
 import { type Address, Bans } from "./Bans.ts"
 import { mayDial } from "./DialRule.ts"
 import { HandshakeFailed } from "./HandshakeExchange.ts"
+import { HostShares } from "./HostShares.ts"
 import type { OpenPeer, PeerConnection } from "./PeerConnection.ts"
 import { DIALLED_MAX, INCOMING_PER_TORRENT_MAX } from "./SwarmOptions.ts"
 import type { SwarmNode } from "./SwarmNode.ts"
+import { TorrentPlaces } from "./TorrentPlaces.ts"
 
 /** Pauses before an address is dialled again: 0.2 and 0.8 s. The next look-up may bring it back. */
 const RETRY = Schedule.exponential("200 millis", 4).pipe(Schedule.jittered, Schedule.upTo({ times: 2 }))
 /** Addresses of one download being dialled or waiting for their turn; a look-up may bring thousands. */
 export const ADDRESSES_MAX = 500
-/** With others waiting for their turn, a peer that gave nothing for so long makes room. */
+/** Addresses of one public host at a time: several users may share one, and one may announce any number. */
+export const ADDRESSES_PER_HOST_MAX = 2
+/** With others waiting for their turn, a peer that owes blocks and gave none for so long makes room. */
 const USELESS_MS = Duration.toMillis("20 seconds")
+/** One that owes none makes room the sooner the more others wait, but not before it could show what it has. */
+export const USELESS_MIN_MS = Duration.toMillis("2 seconds")
+/** A peer whose last block came so long ago, in ms, is of use no more. */
+export const GIVING_MS = Duration.toMillis("10 seconds")
 
 export class DownloadPeers {
   readonly bans = new Bans()
   readonly connections = new Set<PeerConnection>()
+  /** Time from which peers could have given something, in ms: not while nobody is asked. */
+  idleFrom = 0
   /** Whether a handshake with anyone has ever succeeded. */
   reached = false
   readonly #givers = new Set<string>()
@@ -40,6 +52,12 @@ export class DownloadPeers {
   readonly #onConnection: (connection: PeerConnection) => void
   /** Addresses whose peers broke the protocol: not dialled again by this download. */
   readonly #broken = new Set<string>()
+  readonly #places: TorrentPlaces
+  readonly #shares = new HostShares(ADDRESSES_PER_HOST_MAX)
+  /** Hosts of which more addresses were offered than may be used at a time. */
+  readonly #crowded = new Set<string>()
+  /** Addresses of peers that had to make room: others are tried before them. */
+  readonly #useless = new RecentMap<string, true>(ADDRESSES_MAX)
   #live = 0
   #waiting = 0
   #isOver = false
@@ -54,6 +72,7 @@ export class DownloadPeers {
     this.#infohash = infohash
     this.#dialers = dialers
     this.#onConnection = onConnection
+    this.#places = new TorrentPlaces(INCOMING_PER_TORRENT_MAX, node.now)
   }
 
   /** Whether nobody is connected and nobody is being dialled. */
@@ -72,8 +91,7 @@ export class DownloadPeers {
   }
 
   mayAccept(host: string): boolean {
-    const incoming = [...this.connections].filter((connection) => connection.peer.incoming).length
-    return incoming < INCOMING_PER_TORRENT_MAX && this.bans.mayAccept(host)
+    return this.#places.mayEnter(host) && this.bans.mayAccept(host)
   }
 
   /** Takes on a connection with finished handshakes. */
@@ -87,8 +105,19 @@ export class DownloadPeers {
       if (connection.wire.downloaded > 0) this.#givers.add(connection.name)
       this.#leave()
     })
+    if (peer.incoming) this.#places.enter(connection)
     this.#onConnection(connection)
     return connection
+  }
+
+  /** How many peers gave a block lately; those of one public host count as so many as are dialled of it. */
+  givers(now: number): number {
+    const shares = new HostShares(ADDRESSES_PER_HOST_MAX)
+    let count = 0
+    for (const { peer, wire } of this.connections) {
+      if (wire.downloaded > 0 && now - wire.lastBlockAt < GIVING_MS && shares.enter(peer.host)) count++
+    }
+    return count
   }
 
   /** Bans a peer that was proven to lie, and ends its connections. It may have left before. */
@@ -101,9 +130,12 @@ export class DownloadPeers {
     }
   }
 
-  /** Dials what may be dialled and is not yet. */
+  /** Dials what may be dialled and is not yet, in any order: the first ones may be those of somebody who floods it. */
   offer(addresses: Iterable<PeerAddress.PeerAddress>): Effect.Effect<void> {
-    return this.#offer(addresses, (address) => this.#dialer(address).pipe(Effect.retry(RETRY), Effect.ignore))
+    return this.#offer(addresses, (address) => {
+      const again = { schedule: RETRY, until: () => this.#wasUseless(address) }
+      return this.#dialer(address).pipe(Effect.retry(again), Effect.ignore)
+    })
   }
 
   /**
@@ -131,21 +163,37 @@ export class DownloadPeers {
   ): Effect.Effect<void> {
     const { address, settings } = this.#node
     const own = { host: address.host, port: address.port, allowPrivatePeers: settings.allowPrivatePeers }
-    return Effect.forEach(
-      addresses,
-      (peer) =>
-        mayDial(peer, own) && this.#isWelcome(peer) && this.#live < ADDRESSES_MAX
-          ? FiberMap.run(this.#dialers, String(peer), this.#whileLive(dialer(peer)), { onlyIfMissing: true })
-          : Effect.void,
-      { discard: true }
-    )
+    const offerOne = Effect.fnUntraced({ self: this }, function* (peer: PeerAddress.PeerAddress) {
+      if (!mayDial(peer, own) || !this.#isWelcome(peer) || this.#live >= ADDRESSES_MAX) return
+      if (yield* FiberMap.has(this.#dialers, String(peer))) return
+      if (!this.#shares.enter(peer.host)) return void this.#crowded.add(peer.host)
+      this.#enter()
+      const leave = Effect.sync(() => {
+        this.#shares.leave(peer.host)
+        this.#crowded.delete(peer.host)
+        this.#leave()
+      })
+      yield* FiberMap.run(this.#dialers, String(peer), Effect.ensuring(dialer(peer), leave))
+    })
+    return Effect.flatMap(Random.shuffle(addresses), (shuffled) => {
+      const ranked = shuffled.toSorted((a, b) => Number(this.#wasUseless(a)) - Number(this.#wasUseless(b)))
+      return Effect.forEach(ranked, offerOne, { discard: true })
+    })
   }
 
-  /** Lets waiting addresses have the turn of peers that give nothing. */
+  /** Lets waiting addresses have the turn of peers that give nothing, as many as there are. */
   makeRoom(now: number): void {
-    if (this.#waiting === 0) return
+    let wanted = this.#waiting
+    const patienceMs = Math.max(USELESS_MIN_MS, USELESS_MS / (1 + this.#waiting))
     for (const connection of this.connections) {
-      if (!connection.peer.incoming && now - connection.wire.lastBlockAt > USELESS_MS) connection.close()
+      const { peer, wire } = connection
+      if (peer.incoming || (wanted <= 0 && !this.#crowded.has(peer.host))) continue
+      const idleMs = now - Math.max(wire.lastBlockAt, this.idleFrom)
+      if (idleMs <= (wire.ordered > 0 ? USELESS_MS : patienceMs)) continue
+      wanted--
+      this.#crowded.delete(peer.host)
+      this.#useless.set(connection.name, true)
+      connection.close()
     }
   }
 
@@ -159,6 +207,10 @@ export class DownloadPeers {
     return this.bans.mayDial(address) && !this.#broken.has(String(address))
   }
 
+  #wasUseless(address: PeerAddress.PeerAddress): boolean {
+    return this.#useless.get(String(address)) === true
+  }
+
   #enter(): void {
     this.#live++
     this.#idle.closeUnsafe()
@@ -166,16 +218,6 @@ export class DownloadPeers {
 
   #leave(): void {
     if (--this.#live === 0) this.#idle.openUnsafe()
-  }
-
-  #whileLive(dialer: Effect.Effect<void>): Effect.Effect<void> {
-    return Effect.suspend(() => {
-      this.#enter()
-      return Effect.ensuring(
-        dialer,
-        Effect.sync(() => this.#leave())
-      )
-    })
   }
 
   /** One connection to an address, when its turn has come. Fails where it may be tried again. */

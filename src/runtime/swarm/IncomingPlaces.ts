@@ -30,14 +30,28 @@ export class IncomingPlaces {
     return this.#places.size
   }
 
+  get isFull(): boolean {
+    return this.#places.size >= this.#most
+  }
+
   /** How many places an address holds. */
   heldBy(host: string): number {
     return this.#byHost.get(host) ?? 0
   }
 
+  /** Whether {@link enter} would take in a newcomer of that address. */
+  mayEnter(host: string): boolean {
+    return !this.isFull || this.#victimOf(host) !== undefined
+  }
+
   /** Takes a newcomer in, if need be at another's cost. `false` when there is no place for it. */
   enter(place: Place): boolean {
-    if (this.#places.size >= this.#most && !this.#makeRoom(place.host)) return false
+    if (this.isFull) {
+      const victim = this.#victimOf(place.host)
+      if (victim === undefined) return false
+      this.leave(victim)
+      victim.close()
+    }
     this.#places.add(place)
     this.#byHost.set(place.host, this.heldBy(place.host) + 1)
     return true
@@ -51,18 +65,14 @@ export class IncomingPlaces {
     else this.#byHost.set(place.host, left)
   }
 
-  #makeRoom(host: string): boolean {
+  /** Who gives its place up for a newcomer of that address. */
+  #victimOf(host: string): Place | undefined {
     let greediest = host
     for (const [other, held] of this.#byHost) if (held > this.heldBy(greediest)) greediest = other
     // The newcomer may come to hold as many as it leaves to the other, and no more.
-    const victim =
-      this.heldBy(greediest) > this.heldBy(host) + 1
-        ? this.#idlest((place) => place.host === greediest)
-        : this.#silent(this.#idlest(() => true))
-    if (victim === undefined) return false
-    this.leave(victim)
-    victim.close()
-    return true
+    return this.heldBy(greediest) > this.heldBy(host) + 1
+      ? this.#idlest((place) => place.host === greediest)
+      : this.#silent(this.#idlest(() => true))
   }
 
   #silent(place: Place | undefined): Place | undefined {

@@ -8,7 +8,8 @@ import { type StreamCipher } from "./Encryption.ts"
 import { PeerExtensions } from "./PeerExtensions.ts"
 import { type Message, PeerWireGuard, type Shape } from "./PeerWireGuard.ts"
 import { PeerWire } from "./PeerWire.ts"
-import { REQUEST_QUEUE } from "./UploadQueue.ts"
+import { type NodeBacklog, SendBacklog } from "./SendBacklog.ts"
+import { OUTBOX_MAX_BYTES, REQUEST_QUEUE } from "./UploadQueue.ts"
 
 /** Client and version in the extension handshake (BEP 10): of the wire, and the same for everyone who has it. */
 const VERSION = "LibreSeed 1.0"
@@ -41,6 +42,8 @@ export interface ConnectionOptions {
   readonly onProblem: (problem: string) => void
   /** TCP port on which we listen, for the peer to know. */
   readonly port?: number | undefined
+  /** What waits in all sockets of the node. */
+  readonly backlog?: NodeBacklog | undefined
 }
 
 export class PeerConnection {
@@ -61,6 +64,7 @@ export class PeerConnection {
   #corked = false
   #settled = false
   readonly #guard: PeerWireGuard
+  readonly #backlog: SendBacklog
   readonly #now: () => number
   readonly #onProblem: (problem: string) => void
   readonly #onClosed: Array<() => void> = []
@@ -68,6 +72,7 @@ export class PeerConnection {
   constructor(peer: OpenPeer, options: ConnectionOptions) {
     this.peer = peer
     this.name = `${peer.host}:${peer.port}`
+    this.#backlog = new SendBacklog(options.backlog)
     this.#now = options.now
     this.#onProblem = options.onProblem
     this.lastActiveAt = options.now()
@@ -75,7 +80,7 @@ export class PeerConnection {
     this.#guard = new PeerWireGuard({ fast: peer.fast })
     const outlet = {
       send: (...parts: ReadonlyArray<Uint8Array>) => this.#send(parts),
-      pendingBytes: () => socket.writableLength,
+      hasRoom: () => this.#hasRoom(),
       close: () => this.close(),
       fault: (problem: string) => this.fault(problem),
       now: options.now
@@ -88,7 +93,7 @@ export class PeerConnection {
     })
     socket.once("close", () => this.close())
     socket.once("end", () => this.close())
-    socket.on("drain", () => this.#guarded(() => this.wire.drained()))
+    socket.on("drain", () => this.#guarded(() => this.#onDrain()))
   }
 
   get closed(): boolean {
@@ -131,6 +136,7 @@ export class PeerConnection {
     if (this.#closed) return
     this.#closed = true
     this.peer.socket.destroy()
+    this.#backlog.settle(0)
     try {
       this.wire.destroy()
     } finally {
@@ -138,14 +144,31 @@ export class PeerConnection {
     }
   }
 
+  #onDrain(): void {
+    if (this.#closed) return
+    this.#backlog.settle(this.peer.socket.writableLength)
+    this.wire.drained()
+  }
+
   #send(parts: ReadonlyArray<Uint8Array>): void {
     const { cipher, socket } = this.peer
     if (this.#closed || !socket.writable) return
+    if (this.#backlog.isTooMuch(socket.writableLength)) return this.fault("does not read")
     this.lastActiveAt = this.#now()
     this.#cork(socket)
     // Encrypted is a copy: blocks belong to whoever read them.
-    if (cipher !== undefined) socket.write(cipher.outgoing.apply(Buffer.concat(parts)))
-    else for (const part of parts) socket.write(part)
+    const written = cipher === undefined ? parts : [cipher.outgoing.apply(Buffer.concat(parts))]
+    let bytes = 0
+    for (const part of written) {
+      bytes += part.length
+      socket.write(part)
+    }
+    this.#backlog.onSend(bytes, written.length)
+  }
+
+  #hasRoom(): boolean {
+    const { writableLength } = this.peer.socket
+    return !this.#closed && writableLength < OUTBOX_MAX_BYTES && this.#backlog.hasRoom(writableLength)
   }
 
   /** What is sent in one turn leaves in one write. */

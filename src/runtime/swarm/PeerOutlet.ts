@@ -10,8 +10,8 @@ export interface Block {
 /** The connection's way out. */
 export interface Outlet {
   readonly send: (...parts: ReadonlyArray<Uint8Array>) => void
-  /** Bytes that wait to be sent. */
-  readonly pendingBytes: () => number
+  /** Whether little enough waits to be sent that blocks may be added. */
+  readonly hasRoom: () => boolean
   readonly close: () => void
   /** Closes by the peer's fault. */
   readonly fault: (problem: string) => void

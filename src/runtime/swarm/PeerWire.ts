@@ -4,6 +4,7 @@
  * which it replaces: that one buffers by a stranger's length prefix and keeps five requests in
  * flight whatever the round trip. Messages come in judged by `PeerWireGuard`; bytes leave by `send`.
  */
+import { ChokePace } from "./ChokePace.ts"
 import { BLOCK_BYTES, type Message } from "./PeerWireGuard.ts"
 import { type BlockCallback, type Order, PeerOrders } from "./PeerOrders.ts"
 import type { Block, Outlet } from "./PeerOutlet.ts"
@@ -54,6 +55,7 @@ export class PeerWire extends ServingWire {
   readonly #theirs = new PieceSet()
   readonly #refused = new Map<number, number>()
   readonly #orders = new PeerOrders()
+  readonly #chokes = new ChokePace()
   readonly #down: RateMeter
   #unrequested = 0
   #closed = false
@@ -219,6 +221,8 @@ export class PeerWire extends ServingWire {
         for (const index of piecesOf(message.bytes)) this.#learn(index)
         return void this.emit("bitfield", message.bytes)
       case "HaveAll":
+        // Five bytes that cost as much as there are pieces: once is enough.
+        if (this.#theirs.isAll) return
         this.#theirs.addAll()
         this.emit("haveAll")
         return this.pieceCount === undefined ? undefined : this.#learnAll(this.pieceCount)
@@ -267,6 +271,7 @@ export class PeerWire extends ServingWire {
 
   #onChoke(): void {
     if (this.peerChoking) return
+    if (this.#chokes.isTooMuch(this.outlet.now())) return this.outlet.fault("chokes and unchokes without end")
     this.peerChoking = true
     this.emit("choke")
     // BEP 6: a choke refuses nothing by itself; a refusal follows for each.

@@ -7,21 +7,22 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as FiberSet from "effect/FiberSet"
+import * as Result from "effect/Result"
 import * as Scope from "effect/Scope"
-import * as Infohash from "../../protocol/core/Infohash.ts"
-import { DhtError, PutRefused } from "../../protocol/dht/DhtError.ts"
-import * as Announcer from "../../protocol/swarm/Announcer.ts"
+import type { DhtError } from "../../protocol/dht/DhtError.ts"
 import type { Content } from "../../protocol/swarm/Content.ts"
 import type { SeedOptions } from "../../protocol/swarm/Swarm.ts"
 import { SwarmError } from "../../protocol/swarm/SwarmError.ts"
 import type { Torrent } from "../../protocol/swarm/Torrent.ts"
 import * as MetadataExchange from "./MetadataExchange.ts"
-import type { OpenPeer, PeerConnection } from "./PeerConnection.ts"
+import type { NodeAnnouncer } from "./NodeAnnouncer.ts"
+import type { OpenPeer } from "./PeerConnection.ts"
 import { PieceCache } from "./PieceCache.ts"
 import { type Damage, ServedContent } from "./ServedContent.ts"
 import { shapeOf } from "./Shape.ts"
 import { INCOMING_PER_TORRENT_MAX } from "./SwarmOptions.ts"
 import type { SwarmNode } from "./SwarmNode.ts"
+import { TorrentPlaces } from "./TorrentPlaces.ts"
 import type { Respond } from "./UploadQueue.ts"
 
 export interface Seeding {
@@ -33,18 +34,7 @@ export interface Seeding {
   ) => Effect.Effect<void, SwarmError, Scope.Scope>
 }
 
-/** Tells the DHT where the torrent is served. Nobody who stored it is as good as a failure: nobody could find us. */
-const announce = Effect.fnUntraced(function* (node: SwarmNode, infohash: Infohash.Infohash) {
-  const acks = yield* node.dht
-    .announcePeer(infohash, node.address.port)
-    .pipe(Effect.mapError((reason) => new SwarmError({ reason })))
-  if (acks > 0) return
-  const target = Infohash.toHex(infohash)
-  const reason = new DhtError({
-    reason: new PutRefused({ target, problem: "none acknowledged that this node serves the torrent" })
-  })
-  return yield* new SwarmError({ reason })
-})
+const toSwarmError = (reason: DhtError) => new SwarmError({ reason })
 
 /** One torrent that is served, and who is connected for it. */
 class Offer {
@@ -52,7 +42,7 @@ class Offer {
   readonly #node: SwarmNode
   readonly #run: (effect: Effect.Effect<void>) => void
   readonly #onDamage: NonNullable<SeedOptions["onDamage"]> | undefined
-  readonly #peers = new Set<PeerConnection>()
+  readonly #places: TorrentPlaces
   #mending = false
 
   constructor(
@@ -64,21 +54,21 @@ class Offer {
     onDamage: SeedOptions["onDamage"]
   ) {
     this.#node = node
+    this.#places = new TorrentPlaces(INCOMING_PER_TORRENT_MAX, node.now)
     this.#run = run
     this.#onDamage = onDamage
     this.served = new ServedContent(torrent, content, cache, (damage) => this.#report(damage))
   }
 
-  mayAccept(): boolean {
-    return this.#peers.size < INCOMING_PER_TORRENT_MAX
+  mayAccept(host: string): boolean {
+    return this.#places.mayEnter(host)
   }
 
   accept(peer: OpenPeer): void {
     const { torrent } = this.served
     const connection = this.#node.adopt(peer)
     const { wire } = connection
-    this.#peers.add(connection)
-    connection.onClosed(() => this.#peers.delete(connection))
+    this.#places.enter(connection)
     connection.fit(shapeOf(torrent))
     wire.on("request", (index: number, offset: number, length: number, respond: Respond) => {
       // Most blocks: a fiber for each would take longer than sending it.
@@ -99,7 +89,7 @@ class Offer {
   }
 
   close(): void {
-    for (const connection of this.#peers) connection.close()
+    this.#places.closeAll()
   }
 
   /** A peer that asks for what turns out to be damaged is let go; it may come back for the rest. */
@@ -111,7 +101,7 @@ class Offer {
       Effect.map((isMended) => {
         if (!isMended) return
         const pieces = this.served.forgive()
-        for (const { wire } of this.#peers) for (const piece of pieces) wire.have(piece)
+        for (const { wire } of this.#places.connections) for (const piece of pieces) wire.have(piece)
       }),
       Effect.ensuring(Effect.sync(() => void (this.#mending = false)))
     )
@@ -122,9 +112,8 @@ class Offer {
 /** For all torrents of a node, until the scope closes. */
 export const make = Effect.fnUntraced(function* (
   node: SwarmNode,
-  options?: Announcer.Options
+  announcer: NodeAnnouncer
 ): Effect.fn.Return<Seeding, never, Scope.Scope> {
-  const announcer = yield* Announcer.make((infohash) => announce(node, infohash), options)
   const cache = new PieceCache()
   const runFork = yield* FiberSet.makeRuntime()
   const run = (effect: Effect.Effect<void>) => void runFork(effect)
@@ -145,8 +134,13 @@ export const make = Effect.fnUntraced(function* (
       yield* node
         .register(torrent.infohash, offer)
         .pipe(Effect.updateContext((_: Context.Context<Scope.Scope>) => Context.make(Scope.Scope, scope)))
-      yield* announcer.add(torrent.infohash, seedOptions.onAnnounce)
-      if (seedOptions.announce !== "scheduled") yield* announcer.announced(torrent.infohash)
+      const { onAnnounce } = seedOptions
+      yield* announcer.add(
+        torrent.infohash,
+        onAnnounce === undefined ? undefined : (outcome) => onAnnounce(Result.mapError(outcome, toSwarmError))
+      )
+      if (seedOptions.announce === "scheduled") return
+      yield* announcer.announced(torrent.infohash).pipe(Effect.mapError(toSwarmError))
     })
   }
 })

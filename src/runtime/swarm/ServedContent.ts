@@ -1,9 +1,10 @@
 /**
  * The content of one torrent as it is given to peers: nothing of a piece leaves before the whole piece
- * was read and has the hash that the torrent says. Which pieces were found true, and which not, is kept
- * in memory; a torrent that nobody asks for costs neither a read nor a bit.
+ * was read and has the hash that the torrent says. Which pieces were found true for some minutes, and which not, is
+ * kept in memory; a torrent that nobody asks for costs neither a read nor a bit.
  */
 import { createHash } from "node:crypto"
+import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Infohash from "../../protocol/core/Infohash.ts"
@@ -13,6 +14,21 @@ import { hashOfPiece, lengthOfPiece, pieceCount, type Torrent } from "../../prot
 import type { PieceCache } from "./PieceCache.ts"
 
 export type Damage = ContentDamaged | StorageFailed
+
+/** For how long a piece that was found true may be read without another look at all of it, in ms: disks rot. */
+export const VERIFIED_MS = 5 * 60_000
+
+/**
+ * Bytes of a piece as they leave. A copy where they are a small part: what waits in a socket would hold the whole
+ * piece in memory, long after the cache has dropped it.
+ */
+const cut = (piece: Uint8Array, offset: number, length: number): Uint8Array => {
+  const part = piece.subarray(offset, offset + length)
+  if (2 * part.length >= piece.length) return part
+  const copy = Buffer.allocUnsafeSlow(part.length)
+  copy.set(part)
+  return copy
+}
 
 /** What the system lacks for a moment says nothing about the content. */
 const PASSING = /\b(?:EMFILE|ENFILE|ENOMEM|EAGAIN|EBUSY)\b/
@@ -24,8 +40,8 @@ export class ServedContent {
   readonly #content: Content
   readonly #cache: PieceCache
   readonly #onDamage: (damage: Damage) => void
-  /** Pieces that were found true. */
-  #verified: Set<number> | undefined
+  /** Pieces that were found true, and when, in ms. */
+  #verified: Map<number, number> | undefined
   #damaged: Set<number> | undefined
   readonly #reading = new Map<number, Deferred.Deferred<Uint8Array, Damage>>()
   /** Where the last block that was read by itself ended. */
@@ -66,23 +82,30 @@ export class ServedContent {
 
   /** What {@link block} would give, where it is at hand: of a large piece all blocks but the first. */
   cached(piece: number, offset: number, length: number): Uint8Array | undefined {
-    return this.#cache.get(this.#infohash, piece)?.subarray(offset, offset + length)
+    const bytes = this.#cache.get(this.#infohash, piece)
+    return bytes === undefined ? undefined : cut(bytes, offset, length)
   }
 
   /** `length` bytes from `offset` in a piece. Fails where the piece is not what it should be. */
   block(piece: number, offset: number, length: number): Effect.Effect<Uint8Array, Damage> {
-    return Effect.suspend(() => {
-      const cut = (bytes: Uint8Array) => bytes.subarray(offset, offset + length)
+    return Effect.clockWith((clock) => {
       const cached = this.cached(piece, offset, length)
       if (cached !== undefined) return Effect.succeed(cached)
       if (this.#damaged?.has(piece) === true) return this.#fail(piece)
       const at = piece * this.torrent.pieceLength + offset
       const isSequential = this.#readUpTo === at && length < lengthOfPiece(this.torrent, piece) - offset
-      if (this.#verified?.has(piece) !== true || isSequential) return Effect.map(this.#whole(piece), cut)
+      if (!this.#isVerified(piece, clock.currentTimeMillisUnsafe()) || isSequential) {
+        return Effect.map(this.#whole(piece), (bytes) => cut(bytes, offset, length))
+      }
       // Who picks single blocks of what is known to be true does not have us read the rest.
       this.#readUpTo = at + length
       return this.#content.read(at, length)
     })
+  }
+
+  #isVerified(piece: number, now: number): boolean {
+    const at = this.#verified?.get(piece)
+    return at !== undefined && now - at < VERIFIED_MS
   }
 
   #fail(piece: number): Effect.Effect<never, Damage> {
@@ -96,7 +119,7 @@ export class ServedContent {
     const deferred = Deferred.makeUnsafe<Uint8Array, Damage>()
     this.#reading.set(piece, deferred)
     return this.#read(piece).pipe(
-      Effect.tap((bytes) => Effect.sync(() => this.#onTrue(piece, bytes))),
+      Effect.tap((bytes) => Effect.map(Clock.currentTimeMillis, (now) => this.#onTrue(piece, bytes, now))),
       Effect.tapError((damage) => Effect.sync(() => this.#onWrong(piece, damage))),
       Effect.onExit((exit) =>
         Effect.sync(() => {
@@ -118,9 +141,9 @@ export class ServedContent {
     )
   }
 
-  #onTrue(piece: number, bytes: Uint8Array): void {
-    this.#verified ??= new Set()
-    this.#verified.add(piece)
+  #onTrue(piece: number, bytes: Uint8Array, now: number): void {
+    this.#verified ??= new Map()
+    this.#verified.set(piece, now)
     this.#cache.put(this.#infohash, piece, bytes)
   }
 

@@ -11,13 +11,18 @@ import { TopicPeers } from "../../protocol/dht/TopicPeers.ts"
 import { Swarm } from "../../protocol/swarm/Swarm.ts"
 import type { SwarmError } from "../../protocol/swarm/SwarmError.ts"
 import * as Download from "./Download.ts"
+import * as NodeAnnouncer from "./NodeAnnouncer.ts"
 import * as Seeding from "./Seeding.ts"
 import * as SwarmNode from "./SwarmNode.ts"
 import { type Options, resolve } from "./SwarmOptions.ts"
 import * as TopicPeersLive from "./topic/TopicPeersLive.ts"
 
-const swarmOn = Effect.fnUntraced(function* (node: SwarmNode.SwarmNode, makeSession: Download.MakeSession) {
-  const { seed } = yield* Seeding.make(node)
+const swarmOn = Effect.fnUntraced(function* (
+  node: SwarmNode.SwarmNode,
+  announcer: NodeAnnouncer.NodeAnnouncer,
+  makeSession: Download.MakeSession
+) {
+  const { seed } = yield* Seeding.make(node, announcer)
   return Swarm.of({
     address: node.address,
     seed,
@@ -29,7 +34,10 @@ const swarmOn = Effect.fnUntraced(function* (node: SwarmNode.SwarmNode, makeSess
 export const layer = (options: Options, makeSession: Download.MakeSession): Layer.Layer<Swarm, SwarmError, Dht> =>
   Layer.effect(
     Swarm,
-    Effect.flatMap(SwarmNode.make(resolve(options)), (node) => swarmOn(node, makeSession))
+    Effect.gen(function* () {
+      const node = yield* SwarmNode.make(resolve(options))
+      return yield* swarmOn(node, yield* NodeAnnouncer.make(node), makeSession)
+    })
   )
 
 /** As {@link layer}, and on the same node the topics that it serves and asks about. */
@@ -40,7 +48,8 @@ export const layerWithTopics = (
   Layer.effectContext(
     Effect.gen(function* () {
       const node = yield* SwarmNode.make(resolve(options))
-      const topics = yield* TopicPeersLive.make(node)
-      return Context.make(Swarm, yield* swarmOn(node, makeSession)).pipe(Context.add(TopicPeers, topics))
+      const announcer = yield* NodeAnnouncer.make(node)
+      const topics = yield* TopicPeersLive.make(node, announcer)
+      return Context.make(Swarm, yield* swarmOn(node, announcer, makeSession)).pipe(Context.add(TopicPeers, topics))
     })
   )

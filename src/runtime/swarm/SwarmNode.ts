@@ -26,6 +26,7 @@ import { LikelyPeers } from "./LikelyPeers.ts"
 import { type OpenPeer, PeerConnection } from "./PeerConnection.ts"
 import { EVICTABLE, IDLE_MAX, INCOMING_MAX, INCOMING_PER_HOST_AND_TORRENT_MAX, type Settings } from "./SwarmOptions.ts"
 import { type Acceptor, TorrentTable } from "./TorrentTable.ts"
+import { NodeBacklog } from "./SendBacklog.ts"
 import * as UtpRefusal from "./UtpRefusal.ts"
 
 export type { Acceptor } from "./TorrentTable.ts"
@@ -132,6 +133,7 @@ export const make = Effect.fnUntraced(function* (
   const run = yield* FiberSet.makeRuntime()
   const torrents = new TorrentTable()
   const connections = new Set<PeerConnection>()
+  const backlog = new NodeBacklog()
   /** Connections that others opened, from their first byte on. */
   const incoming = new Map<Socket, IncomingConnection>()
   const places = new IncomingPlaces({ most: INCOMING_MAX, evictableMs: Duration.toMillis(EVICTABLE), now })
@@ -140,7 +142,7 @@ export const make = Effect.fnUntraced(function* (
   const countProblem = (problem: string) => peerProblems.updateUnsafe(problem, context)
 
   const adopt = (peer: OpenPeer): PeerConnection => {
-    const connection = new PeerConnection(peer, { now, onProblem: countProblem, port: address.port })
+    const connection = new PeerConnection(peer, { now, onProblem: countProblem, port: address.port, backlog })
     const place = incoming.get(peer.socket)
     if (place !== undefined) place.connection = connection
     connections.add(connection)

@@ -9,7 +9,7 @@ export const INCOMING_PER_HOST_AND_TORRENT_MAX = 32
 export const INCOMING_PER_TORRENT_MAX = 64
 /** Peers that one download dials at a time. */
 export const DIALLED_MAX = 32
-/** With so many peers a download looks for no more. */
+/** With so many peers that give blocks a download looks for no more. */
 export const ENOUGH_PEERS = 8
 /** BEP 3: keep-alives come every two minutes, so silence for longer means that the peer is gone. */
 export const IDLE_MAX = Duration.seconds(150)

@@ -9,6 +9,7 @@ import type { PeerAddress } from "../../protocol/core/PeerAddress.ts"
 import { HandshakeFailed } from "./HandshakeExchange.ts"
 import type { OpenPeer, PeerConnection } from "./PeerConnection.ts"
 import type { SwarmNode } from "./SwarmNode.ts"
+import { TorrentPlaces } from "./TorrentPlaces.ts"
 
 /** Peers of one topic that dialled us. */
 export const TOPIC_INCOMING_MAX = 64
@@ -32,19 +33,13 @@ export const serve = Effect.fnUntraced(function* (
   topic: Infohash,
   connect: Connect
 ): Effect.fn.Return<void, never, Scope.Scope> {
-  const peers = new Set<PeerConnection>()
-  yield* Effect.addFinalizer(() =>
-    Effect.sync(() => {
-      for (const connection of peers) connection.close()
-    })
-  )
+  const places = new TorrentPlaces(TOPIC_INCOMING_MAX, node.now)
+  yield* Effect.addFinalizer(() => Effect.sync(() => places.closeAll()))
   yield* node.register(topic, {
-    mayAccept: () => peers.size < TOPIC_INCOMING_MAX,
+    mayAccept: (host) => places.mayEnter(host),
     accept: (peer) => {
       if (!peer.extended) return void peer.socket.destroy()
-      const connection = begin(node, peer, connect)
-      peers.add(connection)
-      connection.onClosed(() => peers.delete(connection))
+      places.enter(begin(node, peer, connect))
     }
   })
 })

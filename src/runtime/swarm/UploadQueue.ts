@@ -68,7 +68,7 @@ export class UploadQueue {
 
   /** Goes on: something was asked for, read, or sent. */
   serve(): void {
-    while (this.#asked.length > 0 && this.#reads < READS_MAX && this.#outlet.pendingBytes() < OUTBOX_MAX_BYTES) {
+    while (this.#asked.length > 0 && this.#reads < READS_MAX && this.#outlet.hasRoom()) {
       const block = this.#asked.shift()!
       this.#reads++
       this.#uploading.read(block, (error, bytes) => {

@@ -22,6 +22,11 @@ describe("PackageSpec", () => {
     assert.deepStrictEqual(read("x@*"), ["x", "*"])
   })
 
+  it("tells an alias from what lies outside the registry", () => {
+    const spec = PackageSpec.parse("a@npm:b@1")
+    assert.include(Result.isFailure(spec) ? spec.failure.message : "", "is an alias of another package")
+  })
+
   it("refuses what lies outside the registry and says so", () => {
     for (const text of [
       "git+ssh://git@github.com/a/b.git",
@@ -39,7 +44,6 @@ describe("PackageSpec", () => {
       "github:a/b",
       "a/b",
       "a.tgz",
-      "a@npm:b@1",
       "a@git+https://x/y",
       "a@file:../b",
       "a@github:b/c",

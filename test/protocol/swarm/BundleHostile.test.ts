@@ -1,4 +1,5 @@
 import { assert, beforeAll, describe, it } from "@effect/vitest"
+import * as Bytes from "effect/Bytes"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -194,6 +195,34 @@ describe("a bundle by nobody to be trusted", () => {
       }
       const misplaced = signed(own, KeyString.release(name("b"), version("1.0.0")), value)
       assert.strictEqual((yield* refusalOf(withRecord(all, misplaced)))._tag, "UnprovenBundle")
+    })
+  )
+
+  test(
+    "may not bring more records of one place than prove two releases, nor has any verified that has no place",
+    Effect.gen(function* () {
+      const all = yield* given
+      const { release } = storedOf(all)
+      const forged = (record: Record.Record): Record.Record =>
+        Object.assign({}, record, { signature: flipped(record.signature) })
+      const another = (content: string) =>
+        signed(
+          all.key,
+          KeyString.release(name("a"), version("1.0.0")),
+          Release.encode({ ...release, h: sha256(text(content)) })
+        )
+      const [second, third] = [another("second"), another("third")].toSorted(BundleFormat.byPlace)
+      const records = [...all.material.records, second!]
+      // The last of the place, so that those before it hold.
+      const last = [...records, third!].filter(({ salt }) => Bytes.Equivalence(salt, second!.salt))
+      const worst = last.toSorted(BundleFormat.byPlace).at(-1)!
+      const others = [...records, third!].filter((record) => record !== worst)
+      const crowd = withRecord({ ...all, material: { ...all.material, records: others } }, forged(worst))
+      const error = yield* refusalOf(crowd)
+      assert.strictEqual(error._tag, "UnprovenBundle", error.message)
+      assert.include(error.message, "too many records")
+      const stray = forged(signed(all.key, KeyString.packageOf(name("c")), text("x")))
+      assert.include((yield* refusalOf(withRecord(all, stray))).message, "belongs to nothing")
     })
   )
 

@@ -13,7 +13,7 @@ import { RecordStore } from "../../../src/protocol/dht/RecordStore.ts"
 import type * as Release from "../../../src/protocol/registry/Release.ts"
 import * as Evidence from "../../../src/protocol/registry/Evidence.ts"
 import * as Resolve from "../../../src/protocol/registry/Resolve.ts"
-import type { Content } from "../../../src/protocol/swarm/Content.ts"
+import { type Content, StorageFailed } from "../../../src/protocol/swarm/Content.ts"
 import { Blacklist, BLACKLIST_TTL_MS, BlacklistError } from "../../../src/protocol/swarm/Blacklist.ts"
 import { fetchRelease } from "../../../src/protocol/swarm/FetchRelease.ts"
 import { PackageStore } from "../../../src/protocol/swarm/PackageStore.ts"
@@ -179,6 +179,52 @@ describe("FetchRelease", () => {
         assert.isTrue(Option.isNone(yield* store.find(key.publicKey, name("a"), version("1.0.0"))))
       }))
   }
+
+  test("keeps what is staged where it only cannot be read for the moment, and goes on from there", (network) =>
+    Effect.gen(function* () {
+      const publisher = yield* join(network, "10.0.0.1")
+      const user = yield* join(network, "10.0.0.2")
+      const key = yield* publisher.does(makeKey)
+      const resolution = yield* publisher.does(publishLie(key, () => ({})))
+      const store = Context.get(user.context, PackageStore)
+      const failing = new StorageFailed({
+        location: "a.tgz",
+        operation: "open",
+        problem: "EMFILE: too many open files"
+      })
+      const state = { isShort: false, discarded: 0 }
+      const short: PackageStore["Service"] = {
+        ...store,
+        stage: (torrent) =>
+          Effect.map(store.stage(torrent), (content) => ({
+            ...content,
+            read: (offset, length) => (state.isShort ? Effect.fail(failing) : content.read(offset, length))
+          })),
+        discard: (torrent) => Effect.suspend(() => (state.discarded++, store.discard(torrent)))
+      }
+      const swarm = Context.get(user.context, Swarm)
+      const thenShort: Swarm["Service"] = {
+        ...swarm,
+        download: (request) => Effect.tap(swarm.download(request), () => Effect.sync(() => (state.isShort = true)))
+      }
+      const fetch = user.does(
+        fetchRelease(resolution, options).pipe(
+          Effect.provideService(PackageStore, short),
+          Effect.provideService(Swarm, thenShort)
+        )
+      )
+      assert.strictEqual(explain(yield* Effect.flip(fetch))?._tag, "StorageFailed")
+      assert.strictEqual(state.discarded, 0)
+      assert.deepStrictEqual(yield* Context.get(user.context, Blacklist).all, [])
+      state.isShort = false
+      const torrent = yield* Torrent.fromRelease(resolution.release)
+      assert.isDefined(torrent)
+      if (torrent === undefined) return
+      const staged = yield* store.stage(torrent)
+      const { tarball } = packed()
+      const [manifestLength] = resolution.release.s
+      assert.deepStrictEqual(yield* staged.read(manifestLength, tarball.length), tarball)
+    }).pipe(Effect.scoped))
 
   const impossible: ReadonlyArray<readonly [string, (release: Release.Release) => Partial<Release.Release>]> = [
     ["more bytes than its piece hashes cover", ({ s }) => ({ s: [s[0], 2 ** 43] })],

@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
@@ -113,6 +114,25 @@ describe("BundleFile", () => {
       assert.strictEqual(explain(failed)?._tag, "StorageFailed")
       assert.strictEqual(yield* fs.readFileString(file), "older")
       assert.deepStrictEqual(yield* fs.readDirectory(directory), ["a.bundle"])
+    })
+  )
+
+  test(
+    "removes what a killed process left of the same file, and nothing else",
+    Effect.gen(function* () {
+      const directory = yield* temporary
+      const fs = yield* FileSystem.FileSystem
+      const now = yield* Clock.currentTimeMillis
+      const old = new Date(now - 11 * 60_000)
+      const leftover = "a.bundle.0123456789ab.tmp"
+      const others = ["a.bundle.ba9876543210.tmp", "a.bundle.old.tmp", "b.bundle.0123456789ab.tmp"]
+      for (const name of [leftover, ...others]) {
+        yield* fs.writeFileString(`${directory}/${name}`, "")
+        if (name !== others[0]) yield* fs.utimes(`${directory}/${name}`, old, old)
+      }
+      const made = yield* material
+      yield* Effect.provideContext(BundleFile.write(`${directory}/a.bundle`, made.material), made.publisher.services)
+      assert.deepStrictEqual((yield* fs.readDirectory(directory)).toSorted(), ["a.bundle", ...others])
     })
   )
 })

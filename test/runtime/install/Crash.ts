@@ -63,15 +63,20 @@ const makeSync = (isDead: IsDead): SyncFiles.SyncFiles => {
       if (isDead()) throw failure(method, String(args[0]))
       change(...args)
     }
-  const { chmod, copy, ensureDirectory, link, linkDirectory, makeDirectory, remove } = SyncFiles.node
+  const { chmod, copy, ensureDirectory, link, linkDirectory, linkFile, makeDirectory } = SyncFiles.node
+  const { remove, removeEmptyDirectory, write } = SyncFiles.node
   return {
     chmod: mortal("chmod", chmod),
     copy: mortal("copy", copy),
+    flush: SyncFiles.node.flush,
     ensureDirectory: mortal("mkdir", ensureDirectory),
     link: mortal("link", link),
     linkDirectory: mortal("symlink", linkDirectory),
+    linkFile: mortal("symlink", linkFile),
     makeDirectory: mortal("mkdir", makeDirectory),
-    remove: mortal("remove", remove)
+    remove: mortal("remove", remove),
+    removeEmptyDirectory: mortal("rmdir", removeEmptyDirectory),
+    write: mortal("write", write)
   }
 }
 

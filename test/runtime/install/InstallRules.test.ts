@@ -73,6 +73,24 @@ describe("scripts of a package", () => {
   })
 })
 
+describe("what a package asks of others", () => {
+  it("is what its package.json says, without what it brings with it", () => {
+    const json = {
+      dependencies: { a: "1", inner: "1" },
+      optionalDependencies: { inner: "2" },
+      peerDependencies: { b: "*", c: ">=1" },
+      peerDependenciesMeta: { b: { optional: true }, c: { optional: false }, d: 7 }
+    }
+    assert.deepStrictEqual(factsOf(json, ["node_modules/inner/package.json", "package.json"]).wishes, {
+      dependencies: { a: "1" },
+      peerDependencies: { b: "*", c: ">=1" },
+      peerDependenciesMeta: { b: { optional: true } }
+    })
+    assert.deepStrictEqual(factsOf(json).wishes?.optionalDependencies, { inner: "2" })
+    assert.isUndefined(factsOf({ dependencies: {}, peerDependencies: "x" }).wishes)
+  })
+})
+
 describe("engines", () => {
   const ranges = [
     ">=4",

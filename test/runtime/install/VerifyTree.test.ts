@@ -75,4 +75,85 @@ describe("VerifyTree", () => {
       assert.deepStrictEqual((yield* VerifyTree.verify(project))!.problems, [])
       assert.lengthOf(yield* (yield* UnpackedReleases).list, 1)
     }))
+
+  test("finds what would be run and was not installed: commands, packages beside others, another lock", ({
+    project,
+    root
+  }) =>
+    Effect.gen(function* () {
+      yield* publish(
+        root,
+        { json: { name: "leaf", version: "1.0.0", bin: "index.js" } },
+        {
+          json: { name: "tool", version: "1.0.0", bin: { tool: "cli.js" }, dependencies: { leaf: "1" } },
+          files: { "cli.js": "#!/usr/bin/env node\n" }
+        }
+      )
+      yield* install(project, { add: [spec("tool")] })
+      assert.deepStrictEqual((yield* VerifyTree.verify(project))!.problems, [])
+      const modules = Path.join(project, "node_modules")
+      const instance = Path.dirname(Fs.realpathSync(Path.join(modules, "tool")))
+      rewrite(Path.join(modules, ".bin/tool"), "#!/bin/sh\n")
+      Fs.symlinkSync("../tool/index.js", Path.join(modules, ".bin/git"))
+      Fs.symlinkSync("../theirs/cli.js", Path.join(modules, ".bin/theirs"))
+      Fs.rmSync(Path.join(instance, ".bin/leaf"))
+      Fs.symlinkSync("../leaf/package.json", Path.join(instance, ".bin/leaf"))
+      Fs.rmSync(Path.join(instance, ".bin/tool"))
+      Fs.mkdirSync(Path.join(instance, "express"))
+      Fs.mkdirSync(Path.join(instance, "@s/stray"), { recursive: true })
+      Fs.writeFileSync(Path.join(instance, "../stray.js"), "")
+      Fs.mkdirSync(Path.join(modules, ".libreseed/node_modules"))
+      Fs.appendFileSync(Path.join(project, "libreseed.lock.json"), "\n")
+      const { problems } = (yield* VerifyTree.verify(project))!
+      assert.sameMembers(
+        problems.map(
+          ({ kind, path }) => `${kind} ${path.replace(/^node_modules\/(\.libreseed\/tool@1\.0\.0-\w+\/)?/, "")}`
+        ),
+        [
+          "link .bin/tool",
+          "added .bin/git",
+          "link node_modules/.bin/leaf",
+          "missing node_modules/.bin/tool",
+          "added node_modules/express",
+          "added node_modules/@s/stray",
+          "added stray.js",
+          "added .libreseed/node_modules",
+          "changed libreseed.lock.json"
+        ]
+      )
+    }))
+
+  test("reports what cannot be looked at, and goes on", ({ project, root }) =>
+    Effect.gen(function* () {
+      yield* publish(root, { json: { name: "a", version: "1.0.0" }, files: { "lib/x.js": "x", "other.js": "y" } })
+      yield* install(project, { add: [spec("a")] })
+      const a = Fs.realpathSync(Path.join(project, "node_modules/a"))
+      Fs.rmSync(Path.join(a, "lib"), { recursive: true })
+      Fs.writeFileSync(Path.join(a, "lib"), "a file")
+      rewrite(Path.join(a, "other.js"), "z")
+      const found = (yield* VerifyTree.verify(project))!.problems.map(({ path, problem }) => [
+        Path.basename(path),
+        problem
+      ])
+      assert.sameDeepMembers(found, [
+        ["x.js", "cannot be read: ENOTDIR"],
+        ["other.js", "has other content"],
+        ["lib", "was not signed"]
+      ])
+      Fs.rmSync(Path.join(a, ".."), { recursive: true })
+      Fs.symlinkSync("node_modules", Path.join(a, ".."))
+      const links = (yield* VerifyTree.verify(project))!.problems.map(({ problem }) => problem)
+      assert.include(links, "cannot be read: ELOOP")
+    }))
+
+  test("finds nothing in a package whose commands are a directory of files", ({ project, root }) =>
+    Effect.gen(function* () {
+      yield* publish(root, {
+        json: { name: "dirbin", version: "1.0.0", directories: { bin: "commands" } },
+        files: { "commands/go": "#!/usr/bin/env node\n" }
+      })
+      yield* install(project, { add: [spec("dirbin")] })
+      Fs.accessSync(Path.join(project, "node_modules/.bin/go"), Fs.constants.X_OK)
+      assert.deepStrictEqual((yield* VerifyTree.verify(project))!.problems, [])
+    }))
 })

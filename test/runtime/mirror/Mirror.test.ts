@@ -167,6 +167,48 @@ describe("mirror", () => {
   )
 
   test(
+    "goes on with the others where one tarball is not to be had for good",
+    Effect.gen(function* () {
+      const statuses = new Map([404, 403, 451].map((status) => [`gone${status}`, status]))
+      const names = [...statuses.keys(), "there"]
+      const top = offer("top", "1.0.0", { dependencies: Object.fromEntries(names.map((name) => [name, "1"])) })
+      const registry = yield* NpmRegistry.make([...names.map((name) => offer(name, "1.0.0")), top], {
+        intercept: (path, _, response) => {
+          const status = path.endsWith(".tgz") ? statuses.get(path.split("/")[0]!) : undefined
+          if (status === undefined) return false
+          response.statusCode = status
+          response.end("{}")
+          return true
+        }
+      })
+      const { failed, mirrored } = yield* mirror(registry.url, ["top"], { concurrency: 1 })
+      assert.deepStrictEqual(ids(failed), ["gone403@1.0.0", "gone404@1.0.0", "gone451@1.0.0"])
+      assert.deepStrictEqual(ids(mirrored), ["there@1.0.0", "top@1.0.0"])
+      assert.strictEqual(tarballs(registry).length, 5)
+    })
+  )
+
+  test(
+    "goes without what is optional and refused for good",
+    Effect.gen(function* () {
+      const registry = yield* NpmRegistry.make(
+        [...tree, offer("host", "1.0.0", { optionalDependencies: { leaf: "^1" } })],
+        {
+          intercept: (path, _, response) => {
+            if (path !== "leaf") return false
+            response.statusCode = 451
+            response.end("{}")
+            return true
+          }
+        }
+      )
+      const { mirrored, notes } = yield* mirror(registry.url, ["host"])
+      assert.deepStrictEqual(ids(mirrored), ["host@1.0.0"])
+      assert.match(notes.join(), /without leaf, which is optional: .*451/)
+    })
+  )
+
+  test(
     "refuses a tarball whose package.json is that of another package",
     Effect.gen(function* () {
       const registry = yield* NpmRegistry.make([
@@ -296,6 +338,33 @@ describe("mirror", () => {
       const { directory } = yield* Home
       Fs.writeFileSync(`${directory}/mirrored.json`, "{")
       assert.strictEqual(codeOf(yield* Effect.flip(mirror(first.url, ["mine"]))), "OriginsUnavailable")
+    })
+  )
+
+  test(
+    "leaves a name free of which nothing was published",
+    Effect.gen(function* () {
+      const asked = yield* Latch.make()
+      const mistaken = yield* NpmRegistry.make(tree, {
+        intercept: (path, _, response) => {
+          if (path.endsWith("root-3.0.0.tgz")) {
+            asked.openUnsafe()
+            return true
+          }
+          if (!path.endsWith("branch-2.0.0.tgz")) return false
+          response.statusCode = 404
+          response.end("{}")
+          return true
+        }
+      })
+      const run = yield* Effect.forkChild(mirror(mistaken.url, ["@scope/root"], { concurrency: 1 }))
+      yield* asked.await
+      yield* Fiber.interrupt(run)
+      const right = yield* NpmRegistry.make(tree)
+      const { mirrored } = yield* mirror(right.url, ["branch"], { dependencies: false })
+      assert.deepStrictEqual(ids(mirrored), ["branch@2.0.0"])
+      yield* mirror(right.url, ["@scope/root"], { dependencies: false })
+      assert.strictEqual(codeOf(yield* Effect.flip(mirror(right.url, ["leaf"]))), "NameConflict")
     })
   )
 

@@ -16,8 +16,17 @@ const bomb = Zlib.gzipSync(Buffer.alloc(RegistryClient.PACKUMENT_MAX_BYTES + 1))
 
 type Handler = (path: string, request: Http.IncomingMessage, response: Http.ServerResponse) => boolean
 
+/** For one answer. */
+const LIMIT = "60 seconds"
+
 const open = (url: string) =>
-  RegistryClient.make({ registry: new URL(url), rate: 1000, concurrency: 4, userAgent: "ls-cli/1 (test)" })
+  RegistryClient.make({
+    registry: new URL(url),
+    rate: 1000,
+    concurrency: 4,
+    userAgent: "ls-cli/1 (test)",
+    limit: LIMIT
+  })
 
 /** A client of a registry that answers like this. */
 const clientOf = (intercept: Handler) =>
@@ -54,8 +63,9 @@ describe("RegistryClient", () => {
     Effect.gen(function* () {
       const registry = yield* NpmRegistry.make([offer("a", "1.0.0"), offer("@s/b", "2.0.0")])
       const client = yield* open(registry.url)
-      const json = Option.getOrThrow(yield* client.packument("@s/b", "abbreviated"))
+      const { bytes, json } = Option.getOrThrow(yield* client.packument("@s/b", "abbreviated"))
       assert.propertyVal(json, "name", "@s/b")
+      assert.strictEqual(bytes, JSON.stringify(json).length)
       assert.deepStrictEqual(yield* client.packument("c", "abbreviated"), Option.none())
       assert.deepStrictEqual(yield* client.keys, Option.none())
       const { tarball } = offer("@s/b", "2.0.0")
@@ -83,6 +93,27 @@ describe("RegistryClient", () => {
       })
       assert.strictEqual(yield* failure(client.packument("endless", "abbreviated")), "ResponseTooLarge")
       assert.strictEqual(yield* failure(client.packument("bomb", "abbreviated")), "ResponseTooLarge")
+    })
+  )
+
+  virtual(
+    "gives up a body that keeps coming and does not end in time",
+    Effect.gen(function* () {
+      let requests = 0
+      const { client } = yield* clientOf((_, __, response) => {
+        requests++
+        // More in each second of virtual time than a stall has.
+        const more = () => {
+          if (response.destroyed) return
+          response.write(Buffer.alloc(64 * 1024, " "))
+          setImmediate(more)
+        }
+        more()
+        return true
+      })
+      const slow = hurried(failure(client.packument("slow", "abbreviated")), "1 second")
+      assert.strictEqual(yield* slow, "RegistrySlow")
+      assert.strictEqual(requests, 1)
     })
   )
 
@@ -121,7 +152,7 @@ describe("RegistryClient", () => {
         response.writeHead(302, { location }).end()
         return true
       })
-      assert.propertyVal(Option.getOrThrow(yield* client.packument("once", "abbreviated")), "name", "a")
+      assert.propertyVal(Option.getOrThrow(yield* client.packument("once", "abbreviated")).json, "name", "a")
       registry.requests.length = 0
       assert.strictEqual(yield* failure(client.packument("circle", "abbreviated")), "InvalidResponse")
       assert.strictEqual(registry.requests.length, 6)

@@ -2,6 +2,7 @@ import * as Fs from "node:fs"
 import * as Path from "node:path"
 import { afterAll, assert, describe, it } from "@effect/vitest"
 import * as LockedModules from "../../../src/runtime/modules/LockedModules.ts"
+import * as MissingReleases from "../../../src/runtime/modules/MissingReleases.ts"
 import * as ModuleStore from "../../../src/runtime/modules/ModuleStore.ts"
 import * as Fixture from "./Fixture.ts"
 import * as Sample from "./Sample.ts"
@@ -48,6 +49,31 @@ describe("ModuleStore", () => {
       Fs.readdirSync(modules).filter((name) => name.includes(`.${process.pid}.`)),
       []
     )
+  })
+
+  it("copies the files where there are no hard links, and finds the copies unchanged from then on", () => {
+    for (const code of ["EPERM", "EXDEV", "EMLINK"]) {
+      const place = `${linkOf("mid@1.0.0(peer@2.0.0)")}.${second.copy}`
+      Fs.rmSync(place, { recursive: true, force: true })
+      const linkless = ModuleStore.open(fixture.home, () => {
+        throw Object.assign(new Error(code), { code })
+      })
+      assert.strictEqual(linkless.directoryOf(second), place)
+      const original = Fs.statSync(Path.join(fixture.directoryOf("mid@1.0.0(peer@2.0.0)"), "index.js"))
+      const copied = Fs.statSync(Path.join(place, "index.js"))
+      assert.deepStrictEqual([copied.size, copied.mode, copied.nlink], [original.size, original.mode, 1])
+      assert.notInclude(MissingReleases.missing(fixture.home, LockedModules.read(fixture.lock)), second.id)
+      assert.strictEqual(Fs.statSync(Path.join(place, "index.js")).ino, copied.ino, "it was not made anew")
+    }
+  })
+
+  it("makes a copy anew that somebody wrote to", () => {
+    const place = ModuleStore.open(fixture.home).directoryOf(second)!
+    const file = Path.join(place, "index.js")
+    const text = Fs.readFileSync(file, "utf8")
+    Fs.writeFileSync(file, `${text} // more`)
+    assert.notInclude(MissingReleases.missing(fixture.home, LockedModules.read(fixture.lock)), second.id)
+    assert.strictEqual(Fs.readFileSync(file, "utf8"), text)
   })
 
   it("knows which package a path is in", () => {

@@ -24,6 +24,44 @@ const drawing = <A, E, R>(byte: number, work: Effect.Effect<A, E, R>) =>
   )
 
 describe("AtomicFile", () => {
+  for (const [step, code, isFailure] of [
+    ["open", "EISDIR", false],
+    ["open", "EACCES", false],
+    ["open", "EIO", true],
+    ["sync", "EINVAL", false],
+    ["sync", "EIO", true],
+    ["sync", "ENOSPC", true]
+  ] as const) {
+    it.live(`${isFailure ? "fails" : "goes on"} where a directory is not flushed: ${code} at ${step}`, () =>
+      Effect.gen(function* () {
+        const fs = yield* FileSystem.FileSystem
+        const directory = yield* folder
+        const fault = Effect.fail(
+          PlatformError.systemError({
+            _tag: "Unknown",
+            module: "FileSystem",
+            method: step,
+            pathOrDescriptor: directory,
+            cause: Object.assign(new Error(code), { code })
+          })
+        )
+        const faulty = FileSystem.make({
+          ...fs,
+          open: (path, options) => {
+            if (path !== directory) return fs.open(path, options)
+            return step === "open" ? fault : Effect.map(fs.open(path, options), (file) => ({ ...file, sync: fault }))
+          }
+        })
+        const result = yield* AtomicFile.replace(`${directory}/a`, text("whole")).pipe(
+          Effect.provideService(FileSystem.FileSystem, faulty),
+          Effect.result
+        )
+        assert.strictEqual(result._tag, isFailure ? "Failure" : "Success")
+        assert.strictEqual(yield* fs.readFileString(`${directory}/a`), "whole")
+      }).pipe(Effect.scoped, Effect.provide(platform, { local: true }))
+    )
+  }
+
   it.live("removes what a crash left of the same file long ago, and nothing else", () =>
     Effect.gen(function* () {
       const fs = yield* FileSystem.FileSystem

@@ -124,4 +124,21 @@ describe("FileHandles", () => {
       assert.strictEqual(error.reason._tag, "NotFound")
       assert.strictEqual(handles.count(), 1)
     }))
+
+  test("closes what is forgotten while it looks whether the file is still the one at its path", (seen) =>
+    Effect.gen(function* () {
+      const { directory, files, fs } = yield* setUp(1)
+      seen.open = 0
+      let onLook: Effect.Effect<void> = Effect.void
+      const watched = FileSystem.make({ ...fs, stat: (path) => Effect.tap(fs.stat(path), () => onLook) })
+      const handles = yield* FileHandles.make().pipe(Effect.provideService(FileSystem.FileSystem, watched))
+      yield* byteOf(handles, files[0]!)
+      onLook = handles.forget(`${directory}/`)
+      handles.doubt(`${directory}/`)
+      assert.strictEqual(yield* byteOf(handles, files[0]!), 0)
+      onLook = Effect.void
+      assert.deepStrictEqual([handles.count(), seen.open], [1, 1])
+      yield* handles.forget(`${directory}/`)
+      assert.strictEqual(seen.open, 0)
+    }))
 })

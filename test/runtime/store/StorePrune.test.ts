@@ -13,6 +13,7 @@ import { keyOfStored, PackageStore, type StoredRelease } from "../../../src/prot
 import * as KeystoreMemory from "../../../src/protocol/testing/KeystoreMemory.ts"
 import { Home } from "../../../src/runtime/store/Home.ts"
 import * as KnownProjects from "../../../src/runtime/store/KnownProjects.ts"
+import * as ModulePlaces from "../../../src/runtime/store/ModulePlaces.ts"
 import * as StoreIndex from "../../../src/runtime/store/StoreIndex.ts"
 import * as StorePrune from "../../../src/runtime/store/StorePrune.ts"
 import { UnpackedReleases } from "../../../src/runtime/store/UnpackedReleases.ts"
@@ -166,6 +167,47 @@ describe("StorePrune", () => {
         [cut, arriving, gone, unfinished, unpacking].map((path) => Fs.existsSync(path)),
         [false, true, false, false, true]
       )
+    }))
+
+  test("removes the places from which programs import what goes, and what was left half made of others", ({ root }) =>
+    Effect.gen(function* () {
+      const { old, used } = yield* setUp(root)
+      const unpacked = yield* UnpackedReleases
+      const { directory: home } = yield* Home
+      const modules = Path.join(home, "modules")
+      Fs.mkdirSync(modules)
+      const integrity = (letter: string) => `sha512-${letter.repeat(86)}==`
+      /** A link and a further place, as an import makes them. */
+      const place = (letter: string, files: string) => {
+        ModulePlaces.link(Path.join(modules, ModulePlaces.keyOf(integrity(letter))), Path.basename(files))
+        const copy = Path.join(modules, ModulePlaces.copyOf(integrity(letter), 1))
+        Fs.mkdirSync(copy)
+        for (const name of ["index.js", "package.json"]) Fs.linkSync(Path.join(files, name), Path.join(copy, name))
+      }
+      const oldFiles = yield* unpacked.ensure(old)
+      place("A", oldFiles)
+      place("B", yield* unpacked.ensure(used))
+      place("C", oldFiles)
+      Fs.rmSync(Path.join(modules, "C".repeat(86)))
+      const [abandoned, making, foreign] = [`${"B".repeat(86)}.2.123.456`, `${"B".repeat(86)}.2.124.457`, "notes"]
+      for (const name of [abandoned, making, foreign]) Fs.mkdirSync(Path.join(modules, name!))
+      const before = new Date(Date.now() - 2 * ModulePlaces.MAKING_TAKES_MS)
+      Fs.utimesSync(Path.join(modules, abandoned), before, before)
+      const plan = yield* asUser(planned(days(39)))
+      // All names of the files go, so that their bytes come free.
+      const bytes = ["index.js", "package.json"].reduce(
+        (sum, name) => sum + Fs.statSync(Path.join(oldFiles, name)).size,
+        0
+      )
+      const stored = Path.join((yield* Home).packages, keyOfStored(old))
+      const ofStore = Fs.readdirSync(stored).reduce((sum, name) => sum + Fs.statSync(Path.join(stored, name)).size, 0)
+      assert.strictEqual(plan.bytes, bytes + ofStore)
+      yield* StorePrune.carryOut(plan)
+      assert.deepStrictEqual(
+        Fs.readdirSync(modules).toSorted(),
+        ["B".repeat(86), `${"B".repeat(86)}.1`, making, foreign].toSorted()
+      )
+      assert.deepStrictEqual(Fs.readdirSync(Path.join(modules, `${"B".repeat(86)}.1`)), ["index.js", "package.json"])
     }))
 
   test("removes a release and its twin in memory of nobody else: the index agrees afterwards", ({ root }) =>

@@ -101,6 +101,28 @@ describe("a node", () => {
     })
   )
 
+  it.live("closes a peer that has it refuse ever more and reads nothing", () =>
+    Effect.gen(function* () {
+      const world = yield* LoopbackWorld.make()
+      const node = yield* world.node()
+      const large = sample(200_000)
+      yield* node.seed(large.torrent, contentOf(large.bytes))
+      const socket = yield* RawPeer.dial(node.address, large.torrent.infohash, false, true)
+      socket.pause()
+      // The outbox is full; each further request waits, and is refused when it is cancelled.
+      socket.write(Buffer.concat(Array.from({ length: 600 }, () => RawPeer.message(6, 0, 0, 16_384))))
+      const pair = Buffer.concat([RawPeer.message(6, 1, 0, 16_384), RawPeer.message(8, 1, 0, 16_384)])
+      const flood = Buffer.concat(Array.from({ length: 2_000 }, () => pair))
+      const before = process.memoryUsage().rss
+      // Who does not read learns by writing that it was closed.
+      yield* Effect.callback<void>((resume) => {
+        const go = () => void socket.write(flood, (error) => (error instanceof Error ? resume(Effect.void) : go()))
+        go()
+      })
+      assert.isBelow(process.memoryUsage().rss - before, 64 * 1024 * 1024)
+    })
+  )
+
   it.live("does not download from itself", () =>
     Effect.gen(function* () {
       const world = yield* LoopbackWorld.make()

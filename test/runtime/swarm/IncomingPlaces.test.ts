@@ -49,6 +49,18 @@ describe("IncomingPlaces", () => {
     assert.deepStrictEqual(closed, ["b"])
   })
 
+  it("tells beforehand who would be let in, at nobody's cost", () => {
+    const { closed, enter, places, state } = crowd(3)
+    assert.isTrue(places.mayEnter("192.0.2.1"))
+    for (const name of ["a", "b", "c"]) enter(name === "c" ? "192.0.2.2" : "192.0.2.1", name)
+    assert.isFalse(places.mayEnter("192.0.2.1"))
+    assert.isFalse(places.mayEnter("192.0.2.2"))
+    assert.isTrue(places.mayEnter("192.0.2.3"))
+    state.now = 10_000
+    assert.isTrue(places.mayEnter("192.0.2.1"))
+    assert.deepStrictEqual(closed, [])
+  })
+
   it("forgets who has left, once", () => {
     const { enter, places } = crowd(2)
     const place = enter("192.0.2.1", "a")

@@ -13,9 +13,9 @@ import { type Options, resolve } from "../../../src/runtime/swarm/SwarmOptions.t
 
 export const infohashOf = (text: string): Infohash => sha1(new TextEncoder().encode(text)) as Uint8Array as Infohash
 
-/** A node until the scope closes. */
-export const node = (overrides: Partial<Options> = {}) => {
-  const dht = DhtMemory.layerOn(DhtMemory.make(), { host: "127.0.0.1" }).pipe(Layer.provide(Ed25519.layerNoble))
+/** A node until the scope closes, on a DHT of its own or on the given one. */
+export const node = (overrides: Partial<Options> = {}, network = DhtMemory.make()) => {
+  const dht = DhtMemory.layerOn(network, { host: "127.0.0.1" }).pipe(Layer.provide(Ed25519.layerNoble))
   const settings = resolve({ host: "127.0.0.1", port: 0, allowPrivatePeers: true, ...overrides })
   return Effect.flatMap(Layer.build(Layer.fresh(dht)), (context) =>
     Effect.provideContext(SwarmNode.make(settings), context)

@@ -11,7 +11,7 @@ const connected = (speaks = true) => {
   const sent: Array<Message> = []
   const wire = new PeerWire("192.0.2.1:1", {
     send: (...parts) => void sent.push(...guard.push(Buffer.concat(parts)).messages),
-    pendingBytes: () => 0,
+    hasRoom: () => true,
     close: () => {},
     fault: () => {},
     now: () => 0

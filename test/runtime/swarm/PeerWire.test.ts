@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import { CHOKES_MAX, CHOKES_WINDOW_MS } from "../../../src/runtime/swarm/ChokePace.ts"
 import type { Message } from "../../../src/runtime/swarm/PeerWireGuard.ts"
 import { PeerWireGuard } from "../../../src/runtime/swarm/PeerWireGuard.ts"
 import {
@@ -20,7 +21,7 @@ const wired = (name = "192.0.2.1:1", fast = false) => {
   const state = { now: 0, pending: 0, closes: 0, sent: new Array<Message>(), faults: new Array<string>() }
   const outlet = {
     send: (...parts: ReadonlyArray<Uint8Array>) => void state.sent.push(...guard.push(Buffer.concat(parts)).messages),
-    pendingBytes: () => state.pending,
+    hasRoom: () => state.pending < OUTBOX_MAX_BYTES,
     close: () => void state.closes++,
     fault: (problem: string) => void state.faults.push(problem),
     now: () => state.now
@@ -164,6 +165,21 @@ describe("PeerWire", () => {
     assert.strictEqual(state.faults.length, 1)
   })
 
+  it("closes a peer that chokes and unchokes without end, and none that does so now and then", () => {
+    const { state, wire } = wired()
+    const again = () => {
+      wire.receive({ _tag: "Unchoke" })
+      wire.receive({ _tag: "Choke" })
+    }
+    for (let i = 0; i < 10 * CHOKES_MAX; i++) {
+      state.now += CHOKES_WINDOW_MS / CHOKES_MAX
+      again()
+    }
+    assert.deepStrictEqual(state.faults, [])
+    for (let i = 0; i <= 2 * CHOKES_MAX; i++) again()
+    assert.isNotEmpty(state.faults)
+  })
+
   it("sends no bitfield that says nothing", () => {
     const { state, wire } = wired()
     wire.bitfield({ buffer: Uint8Array.of(0, 0) })
@@ -275,6 +291,15 @@ describe("PeerWire with the fast extension (BEP 6)", () => {
       assert.deepStrictEqual(heard, ["haveAll", "bitfield"])
       assert.strictEqual(wire.peerPieces.filter(Boolean).length, 9)
     }
+  })
+
+  it("tells of have all once, however often the peer says it", () => {
+    const { wire } = fast()
+    wire.fit(9)
+    let told = 0
+    for (const event of ["bitfield", "haveAll"]) wire.on(event, () => void told++)
+    for (let i = 0; i < 5; i++) wire.receive({ _tag: "HaveAll" })
+    assert.strictEqual(told, 2)
   })
 
   it("keeps its orders when the peer chokes, until the peer refuses each", () => {

@@ -47,17 +47,18 @@ export const listen = (
   })
 }
 
-/** Dials a node; the handshake is sent. */
+/** Dials a node, from another loopback address where one is named; the handshake is sent. */
 export const dial = (
-  address: { readonly host: string; readonly port: number },
+  address: { readonly host: string; readonly port: number; readonly localAddress?: string },
   infohash: Infohash,
-  hasDhtNode = false
+  hasDhtNode = false,
+  isFast = false
 ): Effect.Effect<Socket, never, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.callback<Socket>((resume) => {
       const socket = connect({ ...address, noDelay: true })
       socket.on("error", () => {})
-      socket.write(Handshake.encode(infohash, PEER_ID, { dht: hasDhtNode }))
+      socket.write(Handshake.encode(infohash, PEER_ID, { dht: hasDhtNode, fast: isFast }))
       socket.once("connect", () => resume(Effect.succeed(socket)))
     }),
     (socket) => Effect.sync(() => socket.destroy())

@@ -6,14 +6,17 @@ import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
+import * as TestClock from "effect/testing/TestClock"
 import { Dht } from "../../../src/protocol/dht/Dht.ts"
 import { type Content, StorageFailed } from "../../../src/protocol/swarm/Content.ts"
 import type { SwarmError } from "../../../src/protocol/swarm/SwarmError.ts"
 import { pieceCount } from "../../../src/protocol/swarm/Torrent.ts"
 import { PieceCache } from "../../../src/runtime/swarm/PieceCache.ts"
-import { type Damage, ServedContent } from "../../../src/runtime/swarm/ServedContent.ts"
+import { type Damage, ServedContent, VERIFIED_MS } from "../../../src/runtime/swarm/ServedContent.ts"
 import { contentOf, into, lonelyDht, same, sample } from "../../protocol/swarm/SwarmSuite.ts"
+import { INCOMING_PER_TORRENT_MAX } from "../../../src/runtime/swarm/SwarmOptions.ts"
 import * as LoopbackWorld from "./LoopbackWorld.ts"
+import * as RawPeer from "./RawPeer.ts"
 
 /** Counts what is read. */
 const counted = (bytes: Uint8Array) => {
@@ -117,6 +120,32 @@ describe("ServedContent", () => {
     })
   )
 
+  it.effect("looks again after some minutes at a piece that it has found true", () =>
+    Effect.gen(function* () {
+      const bytes = Uint8Array.from(release.bytes)
+      const { damages, served: it } = served(release, contentOf(bytes), 0)
+      yield* it.block(0, 0, BLOCK)
+      bytes[5]! ^= 1
+      yield* it.block(0, 3 * BLOCK, BLOCK)
+      yield* TestClock.adjust(VERIFIED_MS)
+      assert.strictEqual((yield* Effect.flip(it.block(0, 3 * BLOCK, BLOCK)))._tag, "ContentDamaged")
+      assert.strictEqual(damages.length, 1)
+    })
+  )
+
+  test(
+    "gives blocks that hold no more in memory than twice themselves",
+    Effect.gen(function* () {
+      const { served: it } = served(release, contentOf(release.bytes))
+      const read = yield* it.block(0, 2 * BLOCK, BLOCK)
+      const cached = it.cached(0, 2 * BLOCK, BLOCK)!
+      for (const block of [read, cached]) {
+        assert.isAtMost(block.buffer.byteLength, 2 * BLOCK)
+        assert.isTrue(same(block, release.bytes.subarray(2 * BLOCK, 3 * BLOCK)))
+      }
+    })
+  )
+
   test(
     "does not hold it against the content that the system is short of something",
     Effect.gen(function* () {
@@ -197,6 +226,28 @@ describe("a seed", () => {
       yield* (yield* world.node()).download(request)
       assert.isTrue(same(received, release.bytes))
       assert.strictEqual(calls, 1)
+    })
+  )
+
+  test(
+    "lets in a newcomer where two addresses hold every place of the torrent",
+    Effect.gen(function* () {
+      const world = yield* LoopbackWorld.make()
+      const release = sample(60_000)
+      const node = yield* world.node()
+      yield* node.seed(release.torrent, contentOf(release.bytes))
+      const { host, port } = node.address
+      const isIn = (localAddress: string) =>
+        Effect.gen(function* () {
+          const socket = yield* RawPeer.dial({ host, port, localAddress }, release.torrent.infohash)
+          return yield* Effect.callback<boolean>((resume) => {
+            socket.once("data", () => resume(Effect.succeed(true)))
+            socket.once("close", () => resume(Effect.succeed(false)))
+          })
+        })
+      for (let i = 0; i < INCOMING_PER_TORRENT_MAX; i++) assert.isTrue(yield* isIn(`127.0.0.${2 + (i % 2)}`))
+      assert.isFalse(yield* isIn("127.0.0.2"))
+      assert.isTrue(yield* isIn("127.0.0.1"))
     })
   )
 

@@ -54,6 +54,26 @@ describe("TopicConnections", () => {
     })
   )
 
+  it.live("lets in a newcomer where two addresses hold every place of the topic", () =>
+    Effect.gen(function* () {
+      const host = yield* Nodes.node()
+      yield* TopicConnections.serve(host, topic, echo)
+      const isIn = (localAddress: string) =>
+        Effect.gen(function* () {
+          const socket = yield* RawPeer.dial({ host: host.address.host, port: host.address.port, localAddress }, topic)
+          return yield* Effect.callback<boolean>((resume) => {
+            socket.once("data", () => resume(Effect.succeed(true)))
+            socket.once("close", () => resume(Effect.succeed(false)))
+          })
+        })
+      for (let i = 0; i < TopicConnections.TOPIC_INCOMING_MAX; i++) {
+        assert.isTrue(yield* isIn(`127.0.0.${2 + (i % 2)}`))
+      }
+      assert.isFalse(yield* isIn("127.0.0.2"))
+      assert.isTrue(yield* isIn("127.0.0.1"))
+    })
+  )
+
   it.live("ends its connections with its scope, on both sides", () =>
     Effect.gen(function* () {
       const host = yield* Nodes.node()

@@ -9,13 +9,14 @@
  */
 import { Bitfield } from "./Bitfield.ts"
 import { Blame } from "./Blame.ts"
+import * as Contested from "./Contested.ts"
 import type { Command, Event } from "./EngineEvent.ts"
 import { BLOCK_BYTES, type Geometry, piecesOf } from "./Geometry.ts"
 import type { OpenPiece } from "./OpenPiece.ts"
 import { Orders } from "./Orders.ts"
 import { Peer } from "./Peer.ts"
 import { Picker } from "./Picker.ts"
-import { judge, REST_MS } from "./Stalls.ts"
+import { isFickle, judge, REST_MS } from "./Stalls.ts"
 
 export type { Command, Event } from "./EngineEvent.ts"
 
@@ -106,21 +107,24 @@ export class Engine {
         return this.#fillAll(now)
       case "Choked":
         peer.isChoking = true
+        if (peer.orders.size > 0) peer.chokes++
         if (peer.isFast) return
         this.#takeBack(peer, false)
         return this.#fillAll(now)
       case "Unchoked":
         peer.isChoking = false
         peer.refused.clear()
+        if (isFickle(peer)) peer.restUntil = now + REST_MS
         return this.#fill(peer, now)
       case "HasAll":
-        return this.#learn(peer, Bitfield.full(this.#geometry.pieceCount), now)
+        return peer.pieces.isFull ? undefined : this.#learn(peer, Bitfield.full(this.#geometry.pieceCount), now)
       case "Has":
         return this.#learn(peer, Bitfield.from(event.pieces, this.#geometry.pieceCount), now)
       case "Have":
         return this.#onHave(peer, event.piece, now)
       case "AllowedFast":
-        if (event.piece < this.#geometry.pieceCount) peer.allowed.add(event.piece)
+        if (event.piece >= this.#geometry.pieceCount || peer.allowed.has(event.piece)) return
+        peer.allowed.add(event.piece)
         return this.#fill(peer, now)
       case "Queues":
         return peer.pipeline.setLimit(event.requests)
@@ -132,9 +136,11 @@ export class Engine {
   }
 
   #learn(peer: Peer, pieces: Bitfield, now: number): void {
+    const before = peer.pieces.count
     for (let piece = 0; piece < pieces.size; piece++) {
       if (pieces.has(piece) && peer.pieces.add(piece)) this.#picker.count(piece, 1)
     }
+    if (peer.pieces.count === before) return
     peer.wanted = this.#picker.wants(peer)
     this.#showInterest(peer)
     this.#fill(peer, now)
@@ -163,6 +169,7 @@ export class Engine {
     this.#orders.settle(peer, piece, block)
     peer.owesSince = now
     peer.rests = 0
+    peer.chokes = 0
     peer.delivered++
     const open = this.#picker.open.get(piece)
     if (open !== undefined) this.#receive(open, block, peer, now)
@@ -187,15 +194,19 @@ export class Engine {
     const open = this.#picker.open.get(piece)
     open?.release(block)
     if (open !== undefined && open.owner === peer) {
-      if (open.isExclusive) this.#orders.takeBack(peer, { isTold: true, of: open })
-      this.#forget(this.#picker.orphan(open))
+      this.#release(peer, open)
     }
     this.#fillAll(now)
   }
 
   #onVerified(piece: number, prints: ReadonlyArray<string>, now: number): void {
+    const senders = this.#picker.open.get(piece)?.senders ?? []
     this.#picker.open.delete(piece)
     if (!this.have.add(piece)) return
+    for (const sender of senders) {
+      const peer = sender === undefined ? undefined : this.#peers.get(sender)
+      if (peer !== undefined) peer.proven++
+    }
     for (const peer of this.#peers.values()) {
       if (!peer.pieces.has(piece)) continue
       peer.wanted--
@@ -237,6 +248,12 @@ export class Engine {
         peer.pipeline.restart()
       }
     }
+    for (const open of this.#picker.open.values()) {
+      if (!Contested.isOverdue(open, this.#peers, now)) continue
+      const owner = open.owner!
+      owner.missed++
+      this.#release(owner, open)
+    }
     this.#fillAll(now)
   }
 
@@ -244,6 +261,12 @@ export class Engine {
     this.#peers.delete(peer.id)
     this.#takeBack(peer, false)
     for (let piece = 0; piece < peer.pieces.size; piece++) if (peer.pieces.has(piece)) this.#picker.count(piece, -1)
+  }
+
+  /** The owner does not go on with the piece. */
+  #release(owner: Peer, open: OpenPiece): void {
+    if (open.isExclusive) this.#orders.takeBack(owner, { isTold: true, of: open })
+    this.#forget(this.#picker.orphan(open))
   }
 
   /** Others may do what the peer was to do. */
@@ -265,7 +288,7 @@ export class Engine {
   #fill(peer: Peer, now: number): void {
     if (!peer.isReady(now) || peer.wanted === 0) return
     while (this.#orders.hasRoom(peer)) {
-      const pick = this.#picker.pick(peer, this.#peers.values(), now)
+      const pick = this.#picker.pick(peer, this.#peers, now)
       if (pick === undefined) return
       this.#orders.ask(peer, pick.open, pick.block, now)
     }

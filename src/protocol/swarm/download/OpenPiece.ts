@@ -12,6 +12,8 @@ export class OpenPiece {
   readonly blocks: number
   /** Contested (see `Blame`): none but the owner is asked. */
   readonly isExclusive: boolean
+  /** In ms. */
+  readonly openedAt: number
   /** Who opened it, until that peer leaves, chokes or stalls. */
   owner: Peer | undefined
   /** For each block: on order from so many peers, or {@link HERE}. */
@@ -23,9 +25,14 @@ export class OpenPiece {
   /** No block before this one is free. */
   #cursor = 0
 
-  constructor(index: number, blocks: number, options: { readonly owner: Peer; readonly isExclusive: boolean }) {
+  constructor(
+    index: number,
+    blocks: number,
+    options: { readonly owner: Peer; readonly isExclusive: boolean; readonly openedAt: number }
+  ) {
     this.index = index
     this.blocks = blocks
+    this.openedAt = options.openedAt
     this.owner = options.owner
     this.isExclusive = options.isExclusive
     this.#states = new Uint8Array(blocks)

@@ -9,6 +9,9 @@ export interface Order {
   readonly askedAt: number
 }
 
+/** The connected peers by their numbers. */
+export type Peers = ReadonlyMap<number, Peer>
+
 export class Peer {
   readonly id: number
   /** Whether it speaks the fast extension (BEP 6): then choking takes nothing back, a reject does. */
@@ -27,6 +30,12 @@ export class Peer {
   wanted = 0
   /** Blocks that came of it. */
   delivered = 0
+  /** Of those, blocks of pieces that were found true. */
+  proven = 0
+  /** Contested pieces that it took too long for. */
+  missed = 0
+  /** How often it has choked with blocks on order, since it last sent one. */
+  chokes = 0
   /** Since when it has owed blocks without sending one, in ms. */
   owesSince = 0
   /** It gets no work until then, in ms. */
@@ -38,6 +47,11 @@ export class Peer {
     this.id = id
     this.isFast = isFast
     this.pieces = new Bitfield(pieceCount)
+  }
+
+  /** What it has owed for the longest. */
+  get oldest(): Order | undefined {
+    return this.orders.values().next().value
   }
 
   get hasRoom(): boolean {

@@ -6,9 +6,10 @@
  */
 import type { Bitfield } from "./Bitfield.ts"
 import type { Blame } from "./Blame.ts"
+import * as Contested from "./Contested.ts"
 import { blocksOfPiece, type Geometry } from "./Geometry.ts"
 import { OpenPiece } from "./OpenPiece.ts"
-import type { Peer } from "./Peer.ts"
+import type { Peer, Peers } from "./Peer.ts"
 
 /** Begun pieces that nobody goes on with at the moment; past it the emptiest is given up. */
 export const ORPHANS_MAX = 8
@@ -61,8 +62,8 @@ export class Picker {
   }
 
   /** The next block for the peer, from a piece that is opened for it where need be. */
-  pick(peer: Peer, peers: Iterable<Peer>, now: number): Pick | undefined {
-    const open = this.#begun(peer, now) ?? this.#begin(peer, now) ?? this.#others(peer, now)
+  pick(peer: Peer, peers: Peers, now: number): Pick | undefined {
+    const open = this.#begun(peer, now) ?? this.#begin(peer, peers, now) ?? this.#others(peer, now)
     const block = open?.firstFree()
     return open !== undefined && block !== undefined ? { open, block } : this.#late(peer, peers, now)
   }
@@ -114,7 +115,7 @@ export class Picker {
     return orphan
   }
 
-  #begin(peer: Peer, now: number): OpenPiece | undefined {
+  #begin(peer: Peer, peers: Peers, now: number): OpenPiece | undefined {
     let best: number | undefined
     let bestRank = Infinity
     let ties = 0
@@ -122,13 +123,14 @@ export class Picker {
       if (this.have.has(piece) || this.open.has(piece) || !peer.gives(piece, now)) continue
       const rank = this.#rank(piece)
       if (rank > bestRank) continue
+      if (this.#blame.isContested(piece) && !Contested.mayOwn(peer, piece, peers, now)) continue
       ties = rank < bestRank ? 1 : ties + 1
       bestRank = rank
       if (this.#random() * ties < 1) best = piece
     }
     if (best === undefined) return undefined
     const isExclusive = this.#blame.isContested(best)
-    const open = new OpenPiece(best, blocksOfPiece(this.geometry, best), { owner: peer, isExclusive })
+    const open = new OpenPiece(best, blocksOfPiece(this.geometry, best), { owner: peer, isExclusive, openedAt: now })
     this.open.set(best, open)
     return open
   }
@@ -150,11 +152,11 @@ export class Picker {
   }
 
   /** The end game: a block that is late, from the end of the longest queue, so that both ends meet in the middle. */
-  #late(peer: Peer, peers: Iterable<Peer>, now: number): Pick | undefined {
+  #late(peer: Peer, peers: Peers, now: number): Pick | undefined {
     if (peer.orders.size >= END_GAME_ORDERS) return undefined
     let found: Pick | undefined
     let longest = 0
-    for (const other of peers) {
+    for (const other of peers.values()) {
       if (other === peer || other.orders.size <= longest) continue
       const before = now - Math.max(LATE_MS, 2 * (other.pipeline.roundTripMs ?? 0))
       for (const [key, { askedAt, block, piece }] of other.orders) {

@@ -11,6 +11,9 @@ export const REST_MS = 5000
 /** Rests without a block in between before a peer is replaced. */
 const RESTS_MAX = 2
 
+/** Chokes without a block in between after which an unchoke begins with a rest: each had us ask in vain. */
+const CHOKES_MAX = 4
+
 export type Verdict = "patience" | "rest" | "replace"
 
 /** `timeoutMs` is for how long a peer may owe blocks, whoever else is there. */
@@ -21,6 +24,9 @@ export const judge = (peer: Peer, others: Iterable<Peer>, now: number, timeoutMs
   if (waitedMs <= STALL_MS || !canHelp(peer, others, now)) return "patience"
   return peer.rests >= RESTS_MAX ? "replace" : "rest"
 }
+
+/** Whether a peer that unchokes us is likely to choke us again before it sends anything. */
+export const isFickle = (peer: Peer): boolean => peer.chokes >= CHOKES_MAX
 
 /** Whether anyone who has proved to send blocks has room for what the peer owes. */
 const canHelp = (peer: Peer, others: Iterable<Peer>, now: number): boolean => {

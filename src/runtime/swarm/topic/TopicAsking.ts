@@ -9,7 +9,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Random from "effect/Random"
 import * as Scope from "effect/Scope"
-import { type PeerAddress, reachOf } from "../../../protocol/core/PeerAddress.ts"
+import type { PeerAddress } from "../../../protocol/core/PeerAddress.ts"
 import { Dht } from "../../../protocol/dht/Dht.ts"
 import {
   ASK_DEADLINE,
@@ -19,6 +19,7 @@ import {
   TopicPeers
 } from "../../../protocol/dht/TopicPeers.ts"
 import * as DialRule from "../DialRule.ts"
+import { HostShares } from "../HostShares.ts"
 import { type Options, resolve, type Settings } from "../SwarmOptions.ts"
 import type { TopicPool } from "./TopicPool.ts"
 
@@ -34,14 +35,10 @@ export interface Own extends Pick<Settings, "allowPrivatePeers" | "host"> {
 
 /** Those that may be dialled, in any order: of too many the first ones may well be those of somebody who floods the topic. */
 const eligible = Effect.fnUntraced(function* (found: ReadonlyArray<PeerAddress>, own: Own) {
-  const ports = new Map<string, number>()
-  return (yield* Random.shuffle(found)).filter((address) => {
-    if (!DialRule.mayDial(address, own)) return false
-    if (reachOf(address.host) !== "public") return true
-    const count = (ports.get(address.host) ?? 0) + 1
-    ports.set(address.host, count)
-    return count <= PORTS_PER_HOST_MAX
-  })
+  const shares = new HostShares(PORTS_PER_HOST_MAX)
+  return (yield* Random.shuffle(found)).filter(
+    (address) => DialRule.mayDial(address, own) && shares.enter(address.host)
+  )
 })
 
 /** Asks everybody who is there, until {@link ASK_DEADLINE}. `pool` is run where there is somebody to ask. */

@@ -6,11 +6,10 @@
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
-import type { Infohash } from "../../../protocol/core/Infohash.ts"
 import type { Dht } from "../../../protocol/dht/Dht.ts"
 import { TopicPeers } from "../../../protocol/dht/TopicPeers.ts"
-import * as Announcer from "../../../protocol/swarm/Announcer.ts"
 import type { SwarmError } from "../../../protocol/swarm/SwarmError.ts"
+import * as NodeAnnouncer from "../NodeAnnouncer.ts"
 import type { PeerConnection } from "../PeerConnection.ts"
 import * as SwarmNode from "../SwarmNode.ts"
 import { type Options, resolve } from "../SwarmOptions.ts"
@@ -22,14 +21,13 @@ import * as TopicPool from "./TopicPool.ts"
 
 /** Serves and asks on a node of the swarm, which may serve torrents as well, until the scope closes. */
 export const make = Effect.fnUntraced(function* (
-  node: SwarmNode.SwarmNode
+  node: SwarmNode.SwarmNode,
+  announcer: NodeAnnouncer.NodeAnnouncer
 ): Effect.fn.Return<TopicPeers["Service"], never, Scope.Scope> {
   const { dht } = node
   const desk = yield* TopicDesk.make(node.now)
   const connect = (connection: PeerConnection) => new TopicExchange(connection, desk)
   const pool = yield* TopicPool.make(node, connect)
-  const announce = (topic: Infohash) => Effect.asVoid(dht.announcePeer(topic, node.address.port))
-  const announcer = yield* Announcer.make(announce)
   return TopicPeers.of({
     serve: Effect.fn("TopicPeers.serve")(function* (topic, answer) {
       yield* desk.open(topic, answer)
@@ -44,4 +42,10 @@ export const make = Effect.fnUntraced(function* (
 
 /** On a node of its own, which listens on `host:port` for this alone. */
 export const layer = (options: Options): Layer.Layer<TopicPeers, SwarmError, Dht> =>
-  Layer.effect(TopicPeers, Effect.flatMap(SwarmNode.make(resolve(options)), make))
+  Layer.effect(
+    TopicPeers,
+    Effect.gen(function* () {
+      const node = yield* SwarmNode.make(resolve(options))
+      return yield* make(node, yield* NodeAnnouncer.make(node))
+    })
+  )

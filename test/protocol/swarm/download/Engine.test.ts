@@ -340,3 +340,27 @@ describe("what the engine holds", () => {
     assert.isAtMost(engine.openPieces, ORPHANS_MAX)
   })
 })
+
+describe("the engine and peers that only play with it", () => {
+  it("asks nothing for a while of a peer that chokes again and again before it sends a block", () => {
+    const engine = engineOf(geometryOf(40))
+    let asked = requests(join(engine, 1, undefined, 0, false)).length
+    for (let now = 1; now < 1000; now++) {
+      engine.step({ _tag: "Choked", peer: 1 }, now)
+      asked += requests(engine.step({ _tag: "Unchoked", peer: 1 }, now)).length
+    }
+    assert.isAtMost(asked, 8 * PIPELINE_START)
+    assert.isAbove(requests(engine.step({ _tag: "Tick" }, 1000 + REST_MS)).length, 0)
+  })
+
+  it("does nothing for what a peer has said before", () => {
+    const engine = engineOf(geometryOf(4))
+    engine.step({ _tag: "Joined", peer: 1, isFast: true }, 0)
+    assert.isNotEmpty(engine.step({ _tag: "HasAll", peer: 1 }, 0))
+    assert.isNotEmpty(engine.step({ _tag: "AllowedFast", peer: 1, piece: 2 }, 0))
+    engine.step({ _tag: "Queues", peer: 1, requests: 100 }, 0)
+    assert.deepStrictEqual(engine.step({ _tag: "HasAll", peer: 1 }, 0), [])
+    assert.deepStrictEqual(engine.step({ _tag: "Has", peer: 1, pieces: Uint8Array.of(0xf0) }, 0), [])
+    assert.deepStrictEqual(engine.step({ _tag: "AllowedFast", peer: 1, piece: 2 }, 0), [])
+  })
+})

@@ -17,7 +17,7 @@ import { PIPELINE_MAX } from "../../../../src/protocol/swarm/download/Pipeline.t
 
 /** What a peer does with requests. */
 export interface Character {
-  readonly kind: "honest" | "liar" | "staller" | "refuser" | "fickle"
+  readonly kind: "honest" | "liar" | "staller" | "refuser" | "fickle" | "trickler"
   readonly isFast: boolean
   /** Pieces that it has; all where none are named. */
   readonly pieces?: ReadonlyArray<number> | undefined
@@ -25,7 +25,7 @@ export interface Character {
   readonly roundTripMs: number
   /** Between blocks, in ms. */
   readonly blockMs: number
-  /** Of a liar's blocks every n-th is wrong; a staller stops, and a fickle one chokes, after as many. */
+  /** A trickler lies once, chokes, and sends one true block now and then. Of a liar's blocks every n-th is wrong; a staller stops, and a fickle one chokes, after as many. */
   readonly every: number
   /** `reqq` of BEP 10. */
   readonly queue: number
@@ -218,6 +218,8 @@ export class FakeSwarm {
         const name = this.#names.get(command.peer)!
         this.bannedIds.add(command.peer)
         this.bannedNames.add(name)
+        // Who is thrown out owes nothing any more, though its connection ends a moment later.
+        this.#connections.get(command.peer)?.asked.clear()
         this.#drop((kept) => kept.sender === command.peer && !this.engine.have.has(kept.piece))
         return this.#after(0, () => {
           for (const connection of this.#connections.values()) {
@@ -227,6 +229,7 @@ export class FakeSwarm {
       }
       case "Replace": {
         const connection = this.#connections.get(command.peer)!
+        connection.asked.clear()
         return this.#after(0, () => this.#disconnect(connection, true))
       }
     }
@@ -260,7 +263,9 @@ export class FakeSwarm {
     }
     connection.asked.set(key, { piece, block })
     assert.isAtMost(connection.asked.size, Math.min(PIPELINE_MAX, character.queue), "keeps to the pipeline")
-    const at = Math.max(this.now + character.roundTripMs, connection.freeAt + character.blockMs)
+    const isFirst = connection.blocks === 0 && connection.asked.size === 1
+    const blockMs = character.kind === "trickler" && isFirst ? 0 : character.blockMs
+    const at = Math.max(this.now + character.roundTripMs, connection.freeAt + blockMs)
     connection.freeAt = at
     this.#after(at - this.now, () => this.#serve(connection, piece, block))
   }
@@ -298,6 +303,10 @@ export class FakeSwarm {
     if (character.kind === "staller" && connection.blocks >= character.every) return
     if (character.kind === "fickle" && isTurn) return this.#choke(connection)
     connection.asked.delete(key)
+    if (character.kind === "trickler" && connection.blocks === 1) {
+      this.#onBlock({ _tag: "Block", ...at }, `lie of ${connection.name}`)
+      return this.#choke(connection)
+    }
     this.#onBlock({ _tag: "Block", ...at }, character.kind === "liar" && isTurn ? `lie of ${connection.name}` : "")
   }
 
@@ -306,6 +315,7 @@ export class FakeSwarm {
     this.#after(100 + Math.floor(this.#random() * 100), () => this.#unchoke(connection))
     const asked = [...connection.asked.values()]
     connection.asked.clear()
+    connection.freeAt = this.now
     this.step({ _tag: "Choked", peer: connection.id })
     if (!connection.character.isFast) return
     for (const { block, piece } of asked) {

@@ -1,0 +1,40 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Publishable from "../../../src/protocol/registry/Publishable.ts"
+
+describe("Publishable", () => {
+  it("has obstacles where what it needs is in no registry", () => {
+    const obstacles = Publishable.obstaclesOf({
+      dependencies: {
+        fine: "^1",
+        empty: "",
+        tagged: "latest",
+        file: "file:../x",
+        own: "workspace:*",
+        other: "npm:leaf@^1",
+        git: "git+https://example.org/x.git"
+      },
+      peerDependencies: { peer: "link:./peer", spare: "file:./spare" },
+      peerDependenciesMeta: { spare: { optional: true } }
+    })
+    assert.deepStrictEqual(
+      obstacles.map((text) => /dependency "([^@]+)@/.exec(text)?.[1]),
+      ["file", "own", "other", "git", "peer"]
+    )
+    assert.include(obstacles[2], "alias")
+  })
+
+  it("has none where all can be asked for", () => {
+    assert.deepStrictEqual(Publishable.obstaclesOf({}), [])
+    assert.deepStrictEqual(Publishable.obstaclesOf({ dependencies: { "@a/b": ">=1 <3 || 5.x" } }), [])
+  })
+
+  it("lacks commands without a file, and optional dependencies that nobody gets", () => {
+    const lacks = Publishable.lacksOf(
+      { bin: { there: "./cli.js", gone: "bin/gone.js" }, optionalDependencies: { a: "^1", b: "file:b" } },
+      new Set(["cli.js"])
+    )
+    assert.lengthOf(lacks, 2)
+    assert.include(lacks[0], "b@file:b")
+    assert.include(lacks[1], "gone is to be bin/gone.js")
+  })
+})
