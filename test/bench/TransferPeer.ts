@@ -3,12 +3,14 @@
  * by its parent what to serve from where (`serve`), or what to fetch into where (`fetch`), and tells how that went. The
  * DHT is one of its own, which knows nobody: peers are dialled by hints.
  */
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Hex from "effect/encoding/Hex"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
+import * as Path from "effect/Path"
 import * as Schema from "effect/Schema"
 import * as PeerAddress from "../../src/protocol/core/PeerAddress.ts"
 import { sha1 } from "../../src/protocol/core/Digest.ts"
@@ -68,6 +70,10 @@ const fetch = Effect.fnUntraced(function* ({ peers, torrents }: Task) {
   const parsed = yield* Effect.forEach(torrents, ({ directory, info }) =>
     Effect.map(torrentOf(info), (torrent) => ({ directory, torrent }))
   )
+  const files = Context.pick(
+    FileSystem.FileSystem,
+    Path.Path
+  )(yield* Effect.context<FileSystem.FileSystem | Path.Path>())
   let rss = 0
   const sampling = setInterval(() => (rss = Math.max(rss, process.memoryUsage.rss())), RSS_EVERY_MS)
   const started = performance.now()
@@ -83,8 +89,7 @@ const fetch = Effect.fnUntraced(function* ({ peers, torrents }: Task) {
         open: () =>
           Effect.orDie(fs.makeDirectory(directory, { recursive: true })).pipe(
             Effect.andThen(FileContent.open(directory, torrent, "write")),
-            Effect.provideService(FileSystem.FileSystem, fs),
-            Effect.provide(OfflineNode.servingPlatform)
+            Effect.provideContext(files)
           ),
         timeout: "2 minutes",
         onProgress: ({ receivedBytes }) =>
@@ -114,7 +119,7 @@ const main = Effect.gen(function* () {
   const first = yield* nextTask
   const swarm = LAYERS[first.layer]({ host: "127.0.0.1", port: 0, allowPrivatePeers: true })
   const layer = Layer.provide(swarm, DhtMemory.layerOn(DhtMemory.make())).pipe(
-    Layer.provideMerge(OfflineNode.servingPlatform)
+    Layer.provideMerge(first.kind === "serve" ? OfflineNode.servingPlatform : OfflineNode.platform)
   )
   const context = yield* Layer.build(layer)
   for (let task = first; ; task = yield* nextTask) {

@@ -109,7 +109,8 @@ const fetch = Effect.fnUntraced(function* (directory: string, warmUp: Release, w
   const child = yield* startPeer
   yield* fetchBy(child, Path.join(into, "warm-up"), { ...wanted, releases: [warmUp] })
   const report = yield* fetchBy(child, into, wanted)
-  Fs.rmSync(into, { recursive: true })
+  // Many at the end: ext4 looks long for a place for a new file where many were just removed.
+  if (wanted.releases.length === 1) Fs.rmSync(into, { recursive: true })
   return report
 }, Effect.scoped)
 

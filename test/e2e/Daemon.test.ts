@@ -61,7 +61,7 @@ describe("a package's way, with daemons", { timeout: 90_000 }, () => {
   let journey: Journey
 
   beforeAll(async () => {
-    journey = new Journey(await testnet(NODES))
+    journey = new Journey(await testnet(NODES), "with-daemons")
   }, 60_000)
 
   afterAll(LsCli.cleanUp)

@@ -66,7 +66,7 @@ describe(`ls-cli on a network under a fuzzer (seed ${SEED})`, { timeout: 2 * JOU
 
   beforeAll(async () => {
     const bootstrap = await testnet(NODES)
-    journey = new Journey(bootstrap)
+    journey = new Journey(bootstrap, "fuzzed")
     hammer = await Hammer.on(Number(bootstrap.slice(bootstrap.lastIndexOf(":") + 1)))
   }, 60_000)
 

@@ -11,16 +11,30 @@ import * as LsCli from "./Commands.ts"
 const WHO = ["publisher", "seederA", "seederB", "user"] as const
 export type Who = (typeof WHO)[number]
 
-const PACKAGE = "semver"
+/** What is published. */
+const SOURCE = "semver"
 
 export class Journey {
   readonly homes: { readonly [W in Who]: string }
   /** The address of the DHT node. */
   readonly bootstrap: string
   publisherKey = ""
+  /** Of the package. */
+  readonly name: string
+  readonly version: string
+  /** Its directory. */
+  readonly #source: string
 
-  constructor(bootstrap: string) {
+  /** Ports are given out again, and networks of tests may meet: each that plays it has a `name` of its own. */
+  constructor(bootstrap: string, name: string = SOURCE) {
     this.bootstrap = bootstrap
+    this.name = name
+    this.#source = LsCli.directory("source")
+    Fs.cpSync(LsCli.installedPackage(SOURCE), this.#source, { recursive: true })
+    const location = Path.join(this.#source, "package.json")
+    const manifest = { ...JSON.parse(Fs.readFileSync(location, "utf8")), name }
+    Fs.writeFileSync(location, JSON.stringify(manifest))
+    this.version = manifest.version
     this.homes = {
       publisher: LsCli.directory("publisher"),
       seederA: LsCli.directory("seeder-a"),
@@ -40,19 +54,14 @@ export class Journey {
     assert.strictEqual(made.code, 0, made.stderr)
     this.publisherKey = JSON.parse(made.stdout).publicKey
 
-    const publishing = LsCli.startProgram([
-      "publish",
-      LsCli.installedPackage(PACKAGE),
-      "--seed",
-      ...this.as("publisher")
-    ])
+    const publishing = LsCli.startProgram(["publish", this.#source, "--seed", ...this.as("publisher")])
     const published = await publishing.document()
     assert.deepStrictEqual(Object.keys(published), ["name", "version", "publisher", "infohash", "sha256"])
-    assert.strictEqual(published["name"], PACKAGE)
+    assert.strictEqual(published["name"], this.name)
     assert.strictEqual(published["publisher"], this.publisherKey)
 
     const seeders = (["seederA", "seederB"] as const).map((who) =>
-      LsCli.startProgram(["seed", PACKAGE, ...this.as(who)])
+      LsCli.startProgram(["seed", this.name, ...this.as(who)])
     )
     for (const seeder of seeders) {
       const document = await seeder.document()
@@ -67,7 +76,7 @@ export class Journey {
   /** Finds, resolves, installs and imports what was published. */
   async install(): Promise<void> {
     const project = LsCli.directory("project")
-    const queried = await LsCli.run(["query", PACKAGE, ...this.as("user")])
+    const queried = await LsCli.run(["query", this.name, ...this.as("user")])
     assert.strictEqual(queried.code, 0, queried.stderr)
     const { publishers } = JSON.parse(queried.stdout)
     assert.strictEqual(publishers.length, 1)
@@ -75,26 +84,25 @@ export class Journey {
     assert.deepStrictEqual(Object.keys(publishers[0]), fields)
     assert.strictEqual(publishers[0].publisher, this.publisherKey)
 
-    const resolved = await LsCli.run(["resolve", `${PACKAGE}@^7`, ...this.as("user")])
+    const resolved = await LsCli.run(["resolve", `${this.name}@^7`, ...this.as("user")])
     assert.strictEqual(resolved.code, 0, resolved.stderr)
     assert.strictEqual(resolved.stderr, "")
     assert.strictEqual(JSON.parse(resolved.stdout).publisher, this.publisherKey)
 
-    const installed = await LsCli.run(["install", `${PACKAGE}@^7`, "--dir", project, ...this.as("user")])
+    const installed = await LsCli.run(["install", `${this.name}@^7`, "--dir", project, ...this.as("user")])
     assert.strictEqual(installed.code, 0, installed.stderr)
     const document = JSON.parse(installed.stdout)
-    const manifest = Path.join(LsCli.installedPackage(PACKAGE), "package.json")
-    const { version } = JSON.parse(Fs.readFileSync(manifest, "utf8"))
+    const { name, version } = this
     assert.deepInclude(document, {
       dir: project,
-      installed: [{ name: PACKAGE, version, publisher: this.publisherKey }],
+      installed: [{ name, version, publisher: this.publisherKey }],
       packages: 1
     })
     const modules = Path.join(project, "node_modules")
-    assert.deepStrictEqual(Fs.readdirSync(modules).toSorted(), [".bin", ".libreseed", PACKAGE])
+    assert.deepStrictEqual(Fs.readdirSync(modules).toSorted(), [".bin", ".libreseed", name])
 
     const program = Path.join(project, "program.mjs")
-    Fs.writeFileSync(program, `import semver from "semver"; console.log(semver.satisfies("7.1.2", "^7"))`)
+    Fs.writeFileSync(program, `import semver from "${name}"; console.log(semver.satisfies("7.1.2", "^7"))`)
     assert.strictEqual(execFileSync(process.execPath, [program], { encoding: "utf8" }), "true\n")
   }
 }

@@ -132,12 +132,17 @@ describe("publishing", { timeout: 90_000 }, () => {
 
   it("lets no package write to the terminals of its users", async () => {
     const control = "\u001b[2J"
-    const manifest = { dependencies: { other: `^1${control}` }, bin: { hostile: `./index${control}.js` } }
+    const manifest = { os: [`plan9${control}`], bin: { hostile: `./index${control}.js` } }
     await publisher.publish(LsCli.packageOf({ name: "hostile", version: "1.0.0", ...manifest }))
+    const useless = LsCli.packageOf({ name: "useless", version: "1.0.0", dependencies: { other: `^1${control}` } })
+    const refused = await publisher.run("publish", useless)
+    assert.strictEqual(refused.code, 2)
+    assert.include(refused.stderr, "useless@1.0.0 could be installed by nobody")
+    assert.notInclude(refused.stdout + refused.stderr, control)
     const seeding = await publisher.seed()
     const { code, stderr, stdout } = await user.run("install", "hostile", "--dir", LsCli.directory("project"))
     assert.strictEqual(code, 2)
-    assert.include(stderr, "hostile@1.0.0 depends on other@^1")
+    assert.include(stderr, "plan9")
     assert.notInclude(stdout + stderr, control)
     await seeding.stop()
   })

@@ -61,10 +61,15 @@ export class TooManyDependencies extends Schema.TaggedError<TooManyDependencies>
 /** libreseed.lock.json cannot be read as one. */
 export class InvalidLockFile extends Schema.TaggedError<InvalidLockFile>()("InvalidLockFile", {
   location: Schema.String,
-  problem: Schema.String
+  problem: Schema.String,
+  isNewer: Schema.optionalKey(Schema.Literal(true))
 }) {
   readonly exitCode = ExitCode.usage
-  readonly hint = "Restore it from version control, or delete it and lock anew."
+  get hint() {
+    return this.isNewer === true
+      ? "Use the version of ls-cli that made it, or a later one."
+      : "Restore it from version control, or delete it and lock anew."
+  }
   override get message() {
     return `${this.location} is not a valid lock file: ${this.problem}`
   }

@@ -109,7 +109,8 @@ export const parse = Effect.fnUntraced(function* (text: string, location: string
   if (text.length > MAX_BYTES) return yield* refuse(`it is longer than ${MAX_BYTES} bytes`)
   const json = yield* decodeJson(text).pipe(Effect.mapError((error) => refuse(problemOf(error))))
   if (isVersioned(json) && json.lockfileVersion > LOCK_VERSION) {
-    return yield* refuse(`it was made by a newer ls-cli: its lockfileVersion is ${json.lockfileVersion}`)
+    const problem = `it was made by a newer ls-cli: its lockfileVersion is ${json.lockfileVersion}`
+    return yield* new DependencyError({ reason: new InvalidLockFile({ location, problem, isNewer: true }) })
   }
   const lock = yield* decode(json).pipe(Effect.mapError((error) => refuse(problemOf(error))))
   const contradiction = LockConsistency.contradictionOf(lock, LockedRange.admits)

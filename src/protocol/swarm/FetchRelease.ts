@@ -23,6 +23,7 @@ import { Blacklist, BLACKLIST_TTL_MS, Blacklisted } from "./Blacklist.ts"
 import type { Content, StorageFailed } from "./Content.ts"
 import { PackageStore, type StoredRelease } from "./PackageStore.ts"
 import { type Progress, Swarm } from "./Swarm.ts"
+import { NoPeers, SwarmError } from "./SwarmError.ts"
 import * as Torrent from "./Torrent.ts"
 
 /** How much of a tarball is hashed at a time, in bytes. */
@@ -108,6 +109,10 @@ const blacklistRefused = Effect.fnUntraced(function* ({ publisher, release }: Ch
   yield* Effect.ignore(blacklist.add({ infohash: release.ih, publisher, reason: explained.message, until }))
 })
 
+/** People know packages, not infohashes. */
+const named = (error: SwarmError, label: string): SwarmError =>
+  error.reason._tag === "NoPeers" ? new SwarmError({ reason: new NoPeers({ ...error.reason, package: label }) }) : error
+
 /**
  * The stored release, downloaded if need be. Where another release of that version by the same
  * publisher is stored already, neither is to be trusted: `Equivocation`, and the first one stays.
@@ -139,14 +144,16 @@ export const fetchRelease = Effect.fn("FetchRelease.fetchRelease")(function* (ch
 
   if (options.ignoreBlacklist !== true) yield* failIfBlacklisted(choice)
   const result = yield* Effect.gen(function* () {
-    const torrent = yield* swarm.download({
-      infohash: release.ih,
-      torrent: yield* Torrent.fromRelease(release),
-      hints: release.x,
-      open: store.stage,
-      timeout: options.timeout,
-      onProgress: options.onProgress
-    })
+    const torrent = yield* swarm
+      .download({
+        infohash: release.ih,
+        torrent: yield* Torrent.fromRelease(release),
+        hints: release.x,
+        open: store.stage,
+        timeout: options.timeout,
+        onProgress: options.onProgress
+      })
+      .pipe(Effect.mapError((error) => named(error, `${release.n}@${release.v}`)))
     return yield* verified({ publisher, release, torrent }, store.stage(torrent)).pipe(
       // What only could not be read is of use to the next try.
       Effect.tapError((error) => (isRefusal(error) ? Effect.ignore(store.discard(torrent)) : Effect.void))

@@ -8,12 +8,15 @@ import { InvalidTorrent } from "./Torrent.ts"
 /** Nobody who serves the torrent was reached. */
 export class NoPeers extends Schema.TaggedError<NoPeers>()("NoPeers", {
   infohash: Schema.String,
-  waitedMs: Schema.Finite
+  waitedMs: Schema.Finite,
+  /** `name@version`, where it is known what the torrent is. */
+  package: Schema.optionalKey(Schema.String)
 }) {
   readonly exitCode = ExitCode.network
   readonly hint = "Nobody seeds it at the moment. Try again later, or ask the publisher to run: ls-cli seed"
   override get message() {
-    return `No peer serves the torrent ${this.infohash} (waited ${Math.round(this.waitedMs / 1000)} s)`
+    const what = this.package === undefined ? `the torrent ${this.infohash}` : this.package
+    return `No peer serves ${what} (waited ${Math.round(this.waitedMs / 1000)} s)`
   }
 }
 
