@@ -25,7 +25,7 @@ export const wishOf = (argv: ReadonlyArray<string>): Wish | undefined => {
   const [command, ...rest] = argv
   if (command !== "install" && command !== "i") return undefined
   const words = rest.flatMap((word) => {
-    const [, flag, value] = /^(--(?:dir|home|bootstrap))=(.*)$/s.exec(word) ?? []
+    const [, flag, value] = /^(--(?:dir|home|bootstrap|timeout))=(.*)$/s.exec(word) ?? []
     return flag === undefined || value === undefined ? [word] : [flag, value]
   })
   const wish: { -readonly [key in keyof Wish]: Wish[key] } = { directory: ".", production: false, json: false }
@@ -36,7 +36,10 @@ export const wishOf = (argv: ReadonlyArray<string>): Wish | undefined => {
     seen.add(word)
     if (word === "--json") wish.json = true
     else if (word === "--production") wish.production = true
-    else if (word === "--dir" || word === "--home" || word === "--bootstrap") {
+    else if (word === "--timeout") {
+      // Whoever looks at two files needs no time; what is no limit is for the program to refuse.
+      if (!/^[1-9]\d{0,3}$/.test(words[++at] ?? "")) return undefined
+    } else if (word === "--dir" || word === "--home" || word === "--bootstrap") {
       const value = words[++at]
       if (value === undefined || value === "" || value.startsWith("-")) return undefined
       if (word === "--bootstrap" && !value.split(",").every(NodeAddress.isNode)) return undefined

@@ -9,8 +9,12 @@ const SHORT_TEXT = 64
 /** Characters a call of `String.fromCharCode` takes safely as arguments. */
 const CHARS_PER_CALL = 4096
 
+/** Most keys of messages are one char long. */
+const SINGLE: ReadonlyArray<string> = Array.from({ length: 256 }, (_, byte) => String.fromCharCode(byte))
+
 /** The bytes from `start` to before `end`. */
 export const fromBytes = (bytes: Uint8Array, start = 0, end = bytes.length): string => {
+  if (end - start === 1) return SINGLE[bytes[start]!]!
   let text = ""
   if (end - start <= SHORT_TEXT) {
     // Spreading 64 bytes into arguments takes four times as long.

@@ -90,7 +90,11 @@ export const closest = <A extends { readonly id: NodeId }>(
 export const toBytes = ({ a, b, c, d, e }: NodeId): Uint8Array => {
   const bytes = new Uint8Array(ID_BYTES)
   const view = new DataView(bytes.buffer)
-  for (const [i, word] of [a, b, c, d, e].entries()) view.setUint32(4 * i, word)
+  view.setUint32(0, a)
+  view.setUint32(4, b)
+  view.setUint32(8, c)
+  view.setUint32(12, d)
+  view.setUint32(16, e)
   return bytes
 }
 

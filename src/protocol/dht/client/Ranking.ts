@@ -110,10 +110,9 @@ export class Ranking {
   }
 
   get #closest(): ReadonlyArray<Candidate> {
-    return (this.#counted ??= Networks.spread(this.#punctual(), this.#width))
-  }
-
-  *#punctual(): Generator<Candidate> {
-    for (const each of this.#ranked) if (each.state !== "late") yield each
+    return (this.#counted ??= Networks.spread(
+      this.#ranked.filter(({ state }) => state !== "late"),
+      this.#width
+    ))
   }
 }
