@@ -233,6 +233,12 @@ class Stage {
   }
 }
 
+const REFUSALS: ReadonlySet<string> = new Set(["CasConflict", "PutRefused", "StaleSeq"])
+
+/** Why nobody took a write that honest nodes refuse is told by liars, too, and what those say is anybody's guess. */
+const nameOf = (reason: string, behaviour: Behaviour): string =>
+  behaviour === "garbage" && REFUSALS.has(reason) ? "refused" : reason
+
 /** What everybody sees, step by step. */
 const play =
   (network: typeof onWire) =>
@@ -260,7 +266,7 @@ const play =
         const seen = members[who]!.run((dht) =>
           Effect.match(outcome(dht, step), {
             // How many are heard of those that hold nothing depends on whom one has met.
-            onFailure: ({ reason }) => (reason._tag === "TooFewAnswers" ? "nothing" : reason._tag),
+            onFailure: ({ reason }) => (reason._tag === "TooFewAnswers" ? "nothing" : nameOf(reason._tag, behaviour)),
             onSuccess: (text) => text
           })
         )

@@ -107,7 +107,13 @@ describe("publishing", { timeout: 90_000 }, () => {
     const ended = await publisher.says("publish", LsCli.newPackage("eight"), "--min-acks", "8")
     const [, acks] = /held by at least (\d+) DHT nodes\./.exec(ended.stderr) ?? []
     assert.isTrue(Number(acks) >= 8 && Number(acks) <= NODES, ended.stderr)
-    await publisher.says("publish", LsCli.newPackage("all"), "--min-acks", "1000")
+    // One datagram that is lost for good is one acknowledgement too few: the error says to run it again.
+    const all = LsCli.newPackage("all")
+    const first = await publisher.run("publish", all, "--min-acks", "1000")
+    if (first.code !== 0) {
+      assert.include(first.stderr, "Run the command again to go on where it stopped")
+      await publisher.says("publish", all, "--min-acks", "1000")
+    }
     const wrong = await publisher.fails(2, "InvalidArgument", "publish", ".", "--min-acks", "0")
     assert.include(wrong.message, "--min-acks")
   })
