@@ -18,7 +18,7 @@ export interface Failure {
 const interrupted: Failure = {
   code: "Interrupted",
   message: "Interrupted before the work was done",
-  hint: "What lies on this disk is whole. What was published by then stays published, with the content that it has: run the command again to finish it.",
+  hint: "What lies on this disk is whole, and what was published stays published: run the command again to finish it.",
   exitCode: ExitCode.interrupted
 }
 

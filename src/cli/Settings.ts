@@ -8,6 +8,7 @@ import * as Path from "node:path"
 import { ExitCode } from "../protocol/core/Errors.ts"
 import * as PeerAddress from "../protocol/core/PeerAddress.ts"
 import * as HomeDirectory from "../runtime/doctor/HomeDirectory.ts"
+import * as HomePlace from "./HomePlace.ts"
 import { isNode } from "./NodeAddress.ts"
 
 /** Nodes that the public DHT is entered by where none are given. */
@@ -197,11 +198,11 @@ export const resolve = Effect.fnUntraced(function* (raw: Raw) {
       `Give seconds, more than 0 and up to ${TIMEOUT_MAX_SECONDS}.`
     )
   }
-  const named = Option.getOrElse(raw.home, () => process.env["LIBRESEED_HOME"] ?? "")
-  if (named === "" && Os.homedir() === "") {
+  const named = Option.getOrUndefined(raw.home)
+  if (HomePlace.nameOf(named) === "" && Os.homedir() === "") {
     return yield* invalid("--home", "is not given, and you have no home directory", "Name a directory for your keys.")
   }
-  const home = named === "" ? Path.join(Os.homedir(), ".libreseed") : Path.resolve(named)
+  const home = HomePlace.homeOf(named)
   const problem = HomeDirectory.problemOf(home)
   if (problem !== undefined) return yield* invalidHome(home, problem)
   return {

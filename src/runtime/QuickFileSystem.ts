@@ -100,10 +100,13 @@ const make = Effect.map(FileSystem.FileSystem, (slow) => {
   const exists: typeof quick.exists = (path) =>
     Effect.suspend(() => {
       try {
-        return Effect.succeed(NodeFs.statSync(path, { throwIfNoEntry: false }) !== undefined)
+        if (NodeFs.statSync(path, { throwIfNoEntry: false }) !== undefined) return Effect.succeed(true)
+        // Below a file there is nothing either, but that is an error.
+        if (NodeFs.statSync(Path.dirname(path)).isDirectory()) return Effect.succeed(false)
       } catch {
-        return quick.exists(path)
+        // Told in full below.
       }
+      return quick.exists(path)
     })
   return { ...quick, exists }
 })

@@ -142,6 +142,7 @@ const failing: Readonly<Record<string, Call>> = {
   "a file that is there": (fs, at) => Effect.scoped(fs.open(at("file"), { flag: "wx" })),
   "a file below a file": (fs, at) => Effect.scoped(fs.open(at("file/x"))),
   "a loop": (fs, at) => Effect.scoped(fs.open(at("loop"))),
+  "whether something is below a file": (fs, at) => fs.exists(at("file/x")),
   "the list of nothing": (fs, at) => fs.readDirectory(at("gone")),
   "the list of a file": (fs, at) => fs.readDirectory(at("file")),
   "the text of nothing": (fs, at) => fs.readFile(at("gone")),

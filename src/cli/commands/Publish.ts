@@ -85,7 +85,8 @@ export const run = Effect.fnUntraced(function* (location: string, { dryRun, key,
   const pack = Effect.gen(function* () {
     const keyPair = yield* Effect.flatMap(Keystore, (keystore) => keystore.load(keyName))
     const packed = yield* output.task(`Packing ${location}`, () => readPackage(location))
-    const [obstacle] = Publishable.obstaclesOf(packed.metadata)
+    const files = new Set(Object.keys(packed.files))
+    const [obstacle] = Publishable.obstaclesOf(packed.metadata, files)
     if (obstacle !== undefined) {
       return yield* new InvalidArgument({
         argument: labelOf(packed),
@@ -93,9 +94,7 @@ export const run = Effect.fnUntraced(function* (location: string, { dryRun, key,
         hint: "Nothing was published. Depend on what is published, by name and range."
       })
     }
-    for (const lack of Publishable.lacksOf(packed.metadata, new Set(Object.keys(packed.files)))) {
-      yield* output.note(`warning: ${lack}`)
-    }
+    for (const lack of Publishable.lacksOf(packed.metadata, files)) yield* output.note(`Note: ${lack}`)
     yield* output.note(
       `${labelOf(packed)}: ${plural(Object.keys(packed.files).length, "file")}, packed ${Progress.size(packed.tarball.length)}`
     )

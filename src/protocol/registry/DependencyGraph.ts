@@ -72,6 +72,21 @@ export const source = <E, R, E2, R2>(ways: {
 
 export const specOf = (edge: Pick<Edge, "name" | "range">): string => `${edge.name}@${edge.range}`
 
+/** Without what the package has in a `node_modules` of its own (`bundleDependencies`); `has` tells of its files. */
+export const unbundled = (wishes: Wishes, has: (path: string) => boolean): Wishes => {
+  const rest = (texts: Wishes["dependencies"]) =>
+    texts === undefined
+      ? undefined
+      : Object.fromEntries(Object.entries(texts).filter(([name]) => !has(`node_modules/${name}/package.json`)))
+  const dependencies = rest(wishes.dependencies)
+  const optionalDependencies = rest(wishes.optionalDependencies)
+  return {
+    ...wishes,
+    ...(dependencies === undefined ? {} : { dependencies }),
+    ...(optionalDependencies === undefined ? {} : { optionalDependencies })
+  }
+}
+
 /** `dependencies` first; as npm has it, an optional dependency of the same name takes its place. Sorted by name. */
 export const edgesOf = (wishes: Wishes): ReadonlyArray<Edge> => {
   const edges = new Map<string, Edge>()

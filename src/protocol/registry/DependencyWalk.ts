@@ -20,6 +20,7 @@ import {
   type Source,
   specOf,
   SPECS_MAX,
+  unbundled,
   type Wishes
 } from "./DependencyGraph.ts"
 import type { Manifest } from "./Manifest.ts"
@@ -33,23 +34,16 @@ const HELP_DEPTH_MAX = 100
 /** How the project is called among those who ask. */
 const PROJECT = "The project"
 
-/** What npm reads as another package under this name. */
-const ALIAS = /^\s*npm:/i
-
 /** What a package brings an answer for; peers come from those who use it. */
 const isFollowed = ({ kind }: Edge): boolean => kind === "required" || kind === "optional"
 
-/** Without what the package has in a `node_modules` of its own (`bundleDependencies`). */
-export const unbundled = (manifest: Manifest): Wishes => {
-  const bundled = (name: string) => Object.hasOwn(manifest.files, `node_modules/${name}/package.json`)
-  const rest = (texts: Wishes["dependencies"]) =>
-    Object.fromEntries(Object.entries(texts ?? {}).filter(([name]) => !bundled(name)))
-  return {
-    ...manifest,
-    dependencies: rest(manifest.dependencies),
-    optionalDependencies: rest(manifest.optionalDependencies)
-  }
-}
+/** What a manifest asks for of others. */
+export const wishesOf = (manifest: Manifest): Wishes =>
+  unbundled(manifest, (path) => Object.hasOwn(manifest.files, path))
+
+/** What an edge asks for; an empty range is any. */
+export const wantedOf = ({ name, range }: Edge): Result.Result<PackageSpec.PackageSpec, PackageSpec.InvalidSpec> =>
+  PackageSpec.parse(`${name}@${range.trim() === "" ? "*" : range}`)
 
 const failureOf = (dependent: string, dependency: string, error: unknown): DependencyError => {
   const explained = explain(error)
@@ -129,11 +123,9 @@ export const explore = Effect.fn("DependencyGraph.explore")(function* <E, R>(
 
   const resolve = Effect.fnUntraced(function* (question: Question) {
     const { edge } = question
-    const spec = PackageSpec.parse(`${edge.name}@${edge.range.trim() === "" ? "*" : edge.range}`)
+    const spec = wantedOf(edge)
     if (Result.isSuccess(spec)) return yield* settled(question, source.resolve(spec.success, specOf(edge)))
-    const problem = ALIAS.test(edge.range)
-      ? "is an alias of another package: aliases cannot be resolved here"
-      : spec.failure.problem
+    const { problem } = spec.failure
     return Result.fail<Problem>(({ dependent, edge }) => {
       const reason = new UnsupportedDependency({ dependent, dependency: specOf(edge), problem })
       return new DependencyError({ reason })
@@ -154,7 +146,7 @@ export const explore = Effect.fn("DependencyGraph.explore")(function* <E, R>(
     described.add(id)
     const manifest = yield* settled(question, source.manifestOf(choice))
     if (Result.isFailure(manifest)) return void undescribed.set(id, manifest.failure)
-    const edges = edgesOf(unbundled(manifest.success))
+    const edges = edgesOf(wishesOf(manifest.success))
     packages.set(id, { choice, manifest: manifest.success, id, edges })
     // Peers are looked for among those who use the package first; what nobody provides is asked for later.
     for (const edge of edges) if (isFollowed(edge)) yield* ask({ edge, dependent: id })

@@ -8,6 +8,11 @@ import type { PackageName } from "../core/PackageName.ts"
 import { edgesOf, specOf, type Edge, type Wishes } from "./DependencyGraph.ts"
 import type { LockedPackage, LockFile } from "./LockShape.ts"
 
+/** What any version answers, a pre-release too where there is nothing else. */
+const ANY: ReadonlySet<string> = new Set(["", "*", "latest", "next"])
+
+export const isAny = (range: string): boolean => ANY.has(range.trim())
+
 /** Whether a version may be what a range was answered with. */
 export type Admits = (version: string, range: string) => boolean
 

@@ -1,32 +1,33 @@
 /** What in a package would keep everybody from installing or using it: to be told before it is published, for good. */
 import * as Result from "effect/Result"
-import * as PackageSpec from "../core/PackageSpec.ts"
+import { type Edge, edgesOf, unbundled } from "./DependencyGraph.ts"
+import { wantedOf } from "./DependencyWalk.ts"
 import type { Manifest } from "./Manifest.ts"
 
 type Metadata = Partial<
   Pick<Manifest, "dependencies" | "optionalDependencies" | "peerDependencies" | "peerDependenciesMeta" | "bin">
 >
 
-type Texts = { readonly [name: string]: string }
+const KINDS = { required: "dependency", peer: "peer dependency", optional: "optional dependency" } as const
 
-const problemsIn = (texts: Texts | undefined): ReadonlyArray<readonly [name: string, problem: string]> =>
-  Object.entries(texts ?? {}).flatMap(([name, range]): ReadonlyArray<readonly [string, string]> => {
-    const spec = PackageSpec.parse(range.trim() === "" ? name : `${name}@${range}`)
-    return Result.isFailure(spec) ? [[name, spec.failure.message]] : []
+/** Sentences about the dependencies of some kinds that nobody can resolve, those aside that the package brings along. */
+const unresolvable = (metadata: Metadata, files: ReadonlySet<string>, kinds: ReadonlyArray<keyof typeof KINDS>) =>
+  edgesOf(unbundled(metadata, (path) => files.has(path))).flatMap((edge: Edge): ReadonlyArray<string> => {
+    const kind = kinds.find((each) => each === edge.kind)
+    const wanted = kind === undefined ? undefined : wantedOf(edge)
+    return kind === undefined || wanted === undefined || Result.isSuccess(wanted)
+      ? []
+      : [`its ${KINDS[kind]} ${wanted.failure.message}`]
   })
 
 /** Dependencies without which it cannot be installed, and that nobody can resolve. One sentence each. */
-export const obstaclesOf = ({ dependencies, peerDependencies, peerDependenciesMeta = {} }: Metadata) => [
-  ...problemsIn(dependencies).map(([, problem]) => `its dependency ${problem}`),
-  ...problemsIn(peerDependencies)
-    .filter(([name]) => !Object.hasOwn(peerDependenciesMeta, name) || peerDependenciesMeta[name]?.optional !== true)
-    .map(([, problem]) => `its peer dependency ${problem}`)
-]
+export const obstaclesOf = (metadata: Metadata, files: ReadonlySet<string>): ReadonlyArray<string> =>
+  unresolvable(metadata, files, ["required", "peer"])
 
 /** What will be missing in it: optional dependencies that nobody can resolve, and commands without a file. */
-export const lacksOf = ({ bin, optionalDependencies }: Metadata, files: ReadonlySet<string>): ReadonlyArray<string> => [
-  ...problemsIn(optionalDependencies).map(([, problem]) => `its optional dependency ${problem}: nobody will get it`),
-  ...Object.entries(bin ?? {})
+export const lacksOf = (metadata: Metadata, files: ReadonlySet<string>): ReadonlyArray<string> => [
+  ...unresolvable(metadata, files, ["optional"]).map((text) => `${text}: nobody will get it`),
+  ...Object.entries(metadata.bin ?? {})
     .filter(([, path]) => !files.has(path.replace(/^(?:\.?\/)+/, "")))
     .map(([command, path]) => `its command ${command} is to be ${path}, which is not among its files`)
 ]

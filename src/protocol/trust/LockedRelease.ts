@@ -1,8 +1,9 @@
 /**
  * The release of a package whose publisher, version and bytes are settled already, by a lock file: its
  * release record, where it is remembered, else one look-up that ends with the first node that gives it;
- * where that is not to be had, the package's record that is remembered will do. A revocation that this host remembers is honoured; the network is not asked for
- * new ones, since what is locked are bytes, not whoever may sign next.
+ * where that is not to be had, the package's record that is remembered will do. A revocation that this
+ * host remembers is honoured; the network is not asked for new ones, since what is locked are bytes, not
+ * whoever may sign next.
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"

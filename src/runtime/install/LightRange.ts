@@ -3,7 +3,7 @@
  * load. Knows what most ranges are (`^1.2.3`, `~1.2`, `1.x`, `>=1 <3`, with `||` between them), and only
  * versions without a pre-release part.
  */
-const ANY = new Set(["", "*", "latest", "next"])
+import { isAny } from "../../protocol/registry/LockConsistency.ts"
 
 /** Numbers of up to 9 digits: sums of them are exact. */
 const NUMBER = "(0|[1-9]\\d{0,8})"
@@ -59,7 +59,7 @@ const meetsUsual = (own: Parts, found: RegExpExecArray): boolean => {
 
 /** `false` where it takes a closer look. */
 export const isPlainlyIn = (version: string, range: string): boolean => {
-  if (ANY.has(range.trim())) return true
+  if (isAny(range)) return true
   const found = RELEASE.exec(version)
   if (found === null || range.includes(" - ")) return false
   const own: Parts = [Number(found[1]), Number(found[2]), Number(found[3])]

@@ -4,7 +4,7 @@ import * as Option from "effect/Option"
 import * as PublicKey from "../../protocol/core/PublicKey.ts"
 import { DependencyError, InvalidLockFile } from "../../protocol/registry/DependencyError.ts"
 import type { Wishes } from "../../protocol/registry/DependencyGraph.ts"
-import { unbundled } from "../../protocol/registry/DependencyWalk.ts"
+import { wishesOf } from "../../protocol/registry/DependencyWalk.ts"
 import * as LockConsistency from "../../protocol/registry/LockConsistency.ts"
 import * as LockedRange from "../../protocol/registry/LockedRange.ts"
 import type { LockedPackage, LockFile } from "../../protocol/registry/LockFile.ts"
@@ -16,7 +16,7 @@ import * as SignedEdges from "./SignedEdges.ts"
 const manifestWishes = Effect.fnUntraced(function* ({ name, publisher, version }: LockedPackage) {
   const known = yield* Acquire.stored(Option.getOrThrow(PublicKey.parse(publisher)), name, version)
   const manifest = known === undefined ? undefined : yield* Acquire.manifestOf(known)
-  return manifest === undefined ? undefined : unbundled(manifest)
+  return manifest === undefined ? undefined : wishesOf(manifest)
 })
 
 /**

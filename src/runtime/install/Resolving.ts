@@ -145,9 +145,11 @@ const manifests = Effect.fnUntraced(function* <E, R>(remote: Acquire.Remote<E, R
 /** The release of a locked package, from the store where it has it. */
 const storeFirst =
   <E, R>(remote: Acquire.Remote<E, R>) =>
-  (...release: Parameters<LockFile.ReleaseOf<E, R>>) =>
-    Effect.flatMap(Acquire.stored(release[0], release[1], release[2]), (known) =>
-      known === undefined ? remote.releaseOf(...release) : Effect.succeed<DependencyGraph.Choice>(known)
+  (...[publisher, name, version, infohash]: Parameters<LockFile.ReleaseOf<E, R>>) =>
+    Effect.flatMap(Acquire.stored(publisher, name, version), (known) =>
+      known === undefined
+        ? remote.releaseOf(publisher, name, version, infohash)
+        : Effect.succeed<DependencyGraph.Choice>(known)
     )
 
 /** A way that leads nowhere: what the lock and the store do not answer fails, and is noted. */

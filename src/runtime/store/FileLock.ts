@@ -80,7 +80,7 @@ const breakStale = (path: string, content: string): Effect.Effect<void, Platform
 export const hold: (path: string) => Effect.Effect<void, PlatformError, Services | Scope> = Effect.fnUntraced(
   function* (path: string) {
     const random = yield* SecureRandom
-    const started = yield* ProcessLife.ownStart
+    const started = yield* ProcessLife.startOf(process.pid)
     const token = Hex.encode(yield* random.randomBytes(TOKEN_BYTES))
     const owner: Owner = { pid: process.pid, started, token }
     const mine = JSON.stringify(owner)

@@ -3,7 +3,7 @@
  * for, and the scripts that npm would run. Written by strangers, in every form that npm has ever taken.
  */
 import * as Predicate from "effect/Predicate"
-import type { Wishes as PackageWishes } from "../../protocol/registry/DependencyGraph.ts"
+import { unbundled, type Wishes } from "../../protocol/registry/DependencyGraph.ts"
 import type { PackageFacts } from "./UnpackedIndex.ts"
 
 /** What npm runs when a package is installed. `prepare` is for those who work on it, and never runs. */
@@ -59,7 +59,7 @@ const scriptsOf = (json: object, paths: ReadonlyArray<string>) => {
 }
 
 /** Peers that a package can do without. */
-const optionalPeersOf = (meta: unknown): PackageWishes["peerDependenciesMeta"] => {
+const optionalPeersOf = (meta: unknown): Wishes["peerDependenciesMeta"] => {
   if (!Predicate.isObject(meta)) return undefined
   const names = Object.entries(meta).flatMap(([name, each]) =>
     Predicate.hasProperty(each, "optional") && each.optional === true ? [name] : []
@@ -68,27 +68,21 @@ const optionalPeersOf = (meta: unknown): PackageWishes["peerDependenciesMeta"] =
 }
 
 /** What it asks for of other packages, as a tree is resolved from it. */
-const wishesOf = (json: object, paths: ReadonlyArray<string>): PackageWishes | undefined => {
-  const bundled = new Set(paths.filter((path) => path.startsWith("node_modules/")))
-  const sectionOf = (value: unknown, isOwn: boolean) => {
-    const texts = textsOf(value)
-    if (texts === undefined || !isOwn || bundled.size === 0) return texts
-    return textsOf(
-      Object.fromEntries(Object.entries(texts).filter(([name]) => !bundled.has(`node_modules/${name}/package.json`)))
-    )
-  }
+const wishesOf = (json: object, paths: ReadonlyArray<string>): Wishes | undefined => {
   const fields = new Map<string, unknown>(Object.entries(json))
-  const dependencies = sectionOf(fields.get("dependencies"), true)
-  const optionalDependencies = sectionOf(fields.get("optionalDependencies"), true)
-  const peerDependencies = sectionOf(fields.get("peerDependencies"), false)
+  const dependencies = textsOf(fields.get("dependencies"))
+  const optionalDependencies = textsOf(fields.get("optionalDependencies"))
+  const peerDependencies = textsOf(fields.get("peerDependencies"))
   const peerDependenciesMeta = optionalPeersOf(fields.get("peerDependenciesMeta"))
-  const wishes = {
+  const wishes: Wishes = {
     ...(dependencies === undefined ? {} : { dependencies }),
     ...(optionalDependencies === undefined ? {} : { optionalDependencies }),
     ...(peerDependencies === undefined ? {} : { peerDependencies }),
     ...(peerDependenciesMeta === undefined ? {} : { peerDependenciesMeta })
   }
-  return Object.keys(wishes).length === 0 ? undefined : wishes
+  if (Object.keys(wishes).length === 0) return undefined
+  const bundled = new Set(paths.filter((path) => path.startsWith("node_modules/")))
+  return bundled.size === 0 ? wishes : unbundled(wishes, (path) => bundled.has(path))
 }
 
 /** `paths` are those of the package's files. A package.json that is no object tells nothing. */

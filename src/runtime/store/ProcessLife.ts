@@ -26,15 +26,6 @@ const statOf = Effect.fnUntraced(function* (pid: number) {
 export const startOf = (pid: number): Effect.Effect<string, never, FileSystem.FileSystem> =>
   Effect.map(statOf(pid), Option.match({ onNone: () => "", onSome: ({ started }) => started }))
 
-let own: string | undefined
-
-/** That of this process, which is looked up once. */
-export const ownStart: Effect.Effect<string, never, FileSystem.FileSystem> = Effect.suspend(() =>
-  own === undefined
-    ? Effect.tap(startOf(process.pid), (started) => Effect.sync(() => void (own = started)))
-    : Effect.succeed(own)
-)
-
 const exists = (pid: number): boolean => {
   try {
     process.kill(pid, 0)

@@ -21,7 +21,7 @@ export const make = (
       const acks = yield* dht.announcePeer(infohash, address.port)
       if (acks > 0) return
       const target = Infohash.toHex(infohash)
-      const problem = "none acknowledged that this node serves the torrent"
+      const problem = "none acknowledged that this node serves it"
       return yield* new DhtError({ reason: new PutRefused({ target, problem }) })
     }),
     options

@@ -49,6 +49,7 @@ export interface SwarmNode {
   readonly hasDhtNode: boolean
   /** In ms. */
   readonly now: () => number
+  /** Who lately gave a torrent, and may give the next. */
   readonly likely: LikelyPeers
   /** Dials a peer for a torrent or a topic and exchanges handshakes, encrypted or not as the settings say. */
   readonly dial: (

@@ -3,7 +3,7 @@ import * as Publishable from "../../../src/protocol/registry/Publishable.ts"
 
 describe("Publishable", () => {
   it("has obstacles where what it needs is in no registry", () => {
-    const obstacles = Publishable.obstaclesOf({
+    const metadata = {
       dependencies: {
         fine: "^1",
         empty: "",
@@ -15,17 +15,25 @@ describe("Publishable", () => {
       },
       peerDependencies: { peer: "link:./peer", spare: "file:./spare" },
       peerDependenciesMeta: { spare: { optional: true } }
-    })
-    assert.deepStrictEqual(
-      obstacles.map((text) => /dependency "([^@]+)@/.exec(text)?.[1]),
-      ["file", "own", "other", "git", "peer"]
-    )
+    }
+    const obstacles = Publishable.obstaclesOf(metadata, new Set())
+    const named = obstacles.map((text) => /dependency "([^@]+)@/.exec(text)?.[1])
+    assert.deepStrictEqual(named, ["file", "git", "other", "own", "peer"])
     assert.include(obstacles[2], "alias")
   })
 
   it("has none where all can be asked for", () => {
-    assert.deepStrictEqual(Publishable.obstaclesOf({}), [])
-    assert.deepStrictEqual(Publishable.obstaclesOf({ dependencies: { "@a/b": ">=1 <3 || 5.x" } }), [])
+    assert.deepStrictEqual(Publishable.obstaclesOf({}, new Set()), [])
+    assert.deepStrictEqual(Publishable.obstaclesOf({ dependencies: { "@a/b": ">=1 <3 || 5.x" } }, new Set()), [])
+  })
+
+  it("has none in what it brings along itself, nor in what is optional", () => {
+    const metadata = {
+      dependencies: { own: "file:../own", spare: "file:../spare" },
+      optionalDependencies: { spare: "file:../spare" }
+    }
+    assert.deepStrictEqual(Publishable.obstaclesOf(metadata, new Set(["node_modules/own/package.json"])), [])
+    assert.lengthOf(Publishable.obstaclesOf(metadata, new Set(["node_modules/own/index.js"])), 1)
   })
 
   it("lacks commands without a file, and optional dependencies that nobody gets", () => {

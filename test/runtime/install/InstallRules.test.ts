@@ -83,6 +83,7 @@ describe("what a package asks of others", () => {
     }
     assert.deepStrictEqual(factsOf(json, ["node_modules/inner/package.json", "package.json"]).wishes, {
       dependencies: { a: "1" },
+      optionalDependencies: {},
       peerDependencies: { b: "*", c: ">=1" },
       peerDependenciesMeta: { b: { optional: true } }
     })

@@ -20,7 +20,7 @@ import type { Transport } from "./Transport.ts"
 /** Queries of one look-up that are waited for at a time: as in k-rpc. Late ones do not count. */
 const IN_FLIGHT_MAX = 16
 
-/** The same where one answer may be the end of it: as in the look-ups of BEP 5's first clients. */
+/** The same where one answer may be the end of it: Kademlia asks 3 at a time (its α). */
 const IN_FLIGHT_FRUGAL = 4
 
 /** Queries of one look-up. Honest ones need 20 to 60; liars who name ever closer nodes get no further than this. */
