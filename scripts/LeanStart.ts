@@ -49,18 +49,24 @@ export const withoutFacades = (code: string): string => {
   return lines.join("\n")
 }
 
+/** What every command needs that uses the home. */
+const HOME = ["src/cli/commands/Keys.ts", "src/runtime/store/FileLock.ts", "src/protocol/swarm/Content.ts"]
+
 /**
- * What is loaded together, in this order: to do without the program, to begin at all, to use the home, and to look something up. Each module goes to
- * the first that needs it. Left to itself the bundler makes a file of every set of modules that some commands share,
- * and to load a file costs about a millisecond.
+ * What is loaded together, in this order: to do without the program, to begin at all, to install what the store has,
+ * to read a command line, to use the home, and to look something up. Each module goes to the first chunk that has it:
+ * those have what all of their lists lead to. Left to itself the bundler makes a file of every set of modules that some
+ * commands share, and to load a file costs about a millisecond.
  */
-const CHUNKS: Readonly<Record<string, ReadonlyArray<string>>> = {
-  shortcut: ["src/cli/Shortcut.ts"],
-  start: ["src/cli/main.ts"],
-  home: ["src/cli/commands/Keys.ts", "src/runtime/store/FileLock.ts", "src/protocol/swarm/Content.ts"],
-  install: ["src/cli/commands/Install.ts"],
-  warm: ["src/cli/commands/InstallWarm.ts"],
-  lookup: ["src/cli/commands/Resolve.ts", "src/cli/commands/Query.ts", "src/cli/commands/ThroughDaemon.ts"]
+const CHUNKS: Readonly<Record<string, ReadonlyArray<ReadonlyArray<string>>>> = {
+  shortcut: [["src/cli/Shortcut.ts"]],
+  start: [["src/cli/main.ts"]],
+  base: [["src/cli/QuickInstall.ts"], ["src/cli/Invocation.ts", ...HOME]],
+  program: [["src/cli/Invocation.ts"]],
+  home: [HOME],
+  warm: [["src/cli/QuickInstall.ts"]],
+  install: [["src/cli/commands/Install.ts"]],
+  lookup: [["src/cli/commands/Resolve.ts", "src/cli/commands/Query.ts", "src/cli/commands/ThroughDaemon.ts"]]
 }
 
 /** A plugin, and how it wants the output to be split, for one build. `root` is the repository. */
@@ -75,8 +81,8 @@ export const make = (root: string) => {
       return { code: code.replace(SEGMENTER, LAZY_SEGMENTER), map: null }
     },
     buildEnd() {
-      for (const [name, entries] of Object.entries(CHUNKS)) {
-        const found = members.get(name)!
+      const reachedFrom = (entries: ReadonlyArray<string>): Set<string> => {
+        const found = new Set<string>()
         const next = entries.map((entry) => Path.join(root, entry))
         for (let id = next.pop(); id !== undefined; id = next.pop()) {
           const module = this.getModuleInfo(id)
@@ -84,6 +90,11 @@ export const make = (root: string) => {
           found.add(id)
           next.push(...module.importedIds)
         }
+        return found
+      }
+      for (const [name, lists] of Object.entries(CHUNKS)) {
+        const [first = new Set<string>(), ...others] = lists.map(reachedFrom)
+        for (const id of first) if (others.every((other) => other.has(id))) members.get(name)!.add(id)
       }
     },
     renderChunk: (code) => ({ code: withoutFacades(code), map: null })

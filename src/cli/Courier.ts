@@ -4,7 +4,6 @@
  * So it needs nothing but Node, and knows of the daemon's protocol (Effect RPC, one JSON text a line)
  * as much as this one question takes.
  */
-import * as Net from "node:net"
 import * as DaemonPlace from "../runtime/daemon/DaemonPlace.ts"
 import * as Errand from "../runtime/daemon/Errand.ts"
 import * as HomePlace from "./HomePlace.ts"
@@ -47,7 +46,8 @@ const request = (id: string, tag: string, payload: object): string =>
 /** What the daemon answers; `undefined` where it does not, or will not. */
 const ask = (path: string, home: string, args: ReadonlyArray<string>): Promise<Errand.Done | undefined> =>
   new Promise((resolve) => {
-    const socket = Net.connect({ path })
+    // Loaded by those alone who have an errand.
+    const socket = process.getBuiltinModule("node:net").connect({ path })
     let heardAt = performance.now()
     let isKnown = false
     let text = ""

@@ -10,6 +10,7 @@ import * as PeerAddress from "../protocol/core/PeerAddress.ts"
 import * as HomeDirectory from "../runtime/doctor/HomeDirectory.ts"
 import * as HomePlace from "./HomePlace.ts"
 import { isNode } from "./NodeAddress.ts"
+import * as TimeLimit from "./TimeLimit.ts"
 
 /** Nodes that the public DHT is entered by where none are given. */
 export const PUBLIC_ROUTERS: ReadonlyArray<string> = [
@@ -19,8 +20,6 @@ export const PUBLIC_ROUTERS: ReadonlyArray<string> = [
   "router.utorrent.com:6881"
 ]
 
-const DEFAULT_TIMEOUT_SECONDS = 60
-const TIMEOUT_MAX_SECONDS = 24 * 60 * 60
 /** Bundles of one command. */
 const BUNDLES_MAX = 64
 const ALL_INTERFACES = "0.0.0.0"
@@ -90,8 +89,8 @@ export const flags = {
   ),
   timeout: Flag.Finite("timeout").pipe(
     Flag.withMetavar("seconds"),
-    Flag.withDescription(`Overall limit for the work of a command (default: ${DEFAULT_TIMEOUT_SECONDS})`),
-    Flag.withDefault(DEFAULT_TIMEOUT_SECONDS)
+    Flag.withDescription(`Overall limit for the work of a command (default: ${TimeLimit.DEFAULT_SECONDS})`),
+    Flag.withDefault(TimeLimit.DEFAULT_SECONDS)
   )
 }
 
@@ -191,11 +190,11 @@ export const resolve = Effect.fnUntraced(function* (raw: Raw) {
   const listen = Option.isSome(raw.listen)
     ? yield* parseAddress("--listen", raw.listen.value)
     : { host: isLocal ? LOOPBACK : ALL_INTERFACES, port: 0 }
-  if (!(raw.timeout > 0 && raw.timeout <= TIMEOUT_MAX_SECONDS)) {
+  if (!(raw.timeout > 0 && raw.timeout <= TimeLimit.MAX_SECONDS)) {
     return yield* invalid(
       "--timeout",
       `${raw.timeout} is out of range`,
-      `Give seconds, more than 0 and up to ${TIMEOUT_MAX_SECONDS}.`
+      `Give seconds, more than 0 and up to ${TimeLimit.MAX_SECONDS}.`
     )
   }
   const named = Option.getOrUndefined(raw.home)

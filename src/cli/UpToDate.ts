@@ -1,8 +1,9 @@
 /**
- * `ls-cli install` where everything is there already: told before the program is loaded, which takes longer
+ * `ls-cli install` where everything is there already: told before anything is loaded, which takes longer
  * than all that there is to look at. Only command lines of the plainest kind are understood here; every
- * other one, and every project where there is something to do, is the program's.
+ * other one, and every project where there is something to do, is for those who come after (`QuickInstall`, the program).
  */
+import * as Fs from "node:fs"
 import * as Path from "node:path"
 import * as Printable from "../runtime/archive/Printable.ts"
 import * as HomeDirectory from "../runtime/doctor/HomeDirectory.ts"
@@ -11,6 +12,7 @@ import * as InstalledState from "../runtime/install/InstalledState.ts"
 import * as InstallReport from "../runtime/install/InstallReport.ts"
 import * as HomePlace from "./HomePlace.ts"
 import * as NodeAddress from "./NodeAddress.ts"
+import * as TimeLimit from "./TimeLimit.ts"
 
 export interface Wish {
   readonly directory: string
@@ -18,6 +20,8 @@ export interface Wish {
   readonly home?: string
   readonly production: boolean
   readonly json: boolean
+  /** Seconds. */
+  readonly timeout: number
 }
 
 /** What a command line asks for; `undefined` for what is not understood here. */
@@ -28,7 +32,12 @@ export const wishOf = (argv: ReadonlyArray<string>): Wish | undefined => {
     const [, flag, value] = /^(--(?:dir|home|bootstrap|timeout))=(.*)$/s.exec(word) ?? []
     return flag === undefined || value === undefined ? [word] : [flag, value]
   })
-  const wish: { -readonly [key in keyof Wish]: Wish[key] } = { directory: ".", production: false, json: false }
+  const wish: { -readonly [key in keyof Wish]: Wish[key] } = {
+    directory: ".",
+    production: false,
+    json: false,
+    timeout: TimeLimit.DEFAULT_SECONDS
+  }
   const seen = new Set<string>()
   for (let at = 0; at < words.length; at++) {
     const word = words[at]!
@@ -37,8 +46,10 @@ export const wishOf = (argv: ReadonlyArray<string>): Wish | undefined => {
     if (word === "--json") wish.json = true
     else if (word === "--production") wish.production = true
     else if (word === "--timeout") {
-      // Whoever looks at two files needs no time; what is no limit is for the program to refuse.
-      if (!/^[1-9]\d{0,3}$/.test(words[++at] ?? "")) return undefined
+      const seconds = words[++at] ?? ""
+      // What is no limit is for the program to refuse.
+      if (!/^[1-9]\d{0,3}$/.test(seconds)) return undefined
+      wish.timeout = Number(seconds)
     } else if (word === "--dir" || word === "--home" || word === "--bootstrap") {
       const value = words[++at]
       if (value === undefined || value === "" || value.startsWith("-")) return undefined
@@ -50,6 +61,9 @@ export const wishOf = (argv: ReadonlyArray<string>): Wish | undefined => {
   }
   return wish
 }
+
+/** Whether there is a lock file to install from. */
+export const isLocked = ({ directory }: Wish): boolean => Fs.existsSync(Path.join(directory, InstalledState.LOCK_FILE))
 
 /** Whether there was nothing to do, which is then printed. */
 export const tell = (argv: ReadonlyArray<string>): boolean => {

@@ -1,11 +1,30 @@
-/** `ls-cli`: parses, runs, prints, and ends with the exit code that `docs/spec/errors.md` lists. */
+/**
+ * `ls-cli`: parses, runs, prints, and ends with the exit code that `docs/spec/errors.md` lists. What an install may do
+ * without the program is tried before that is loaded.
+ */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { ExitCode } from "../protocol/core/Errors.ts"
 import * as Failure from "./Failure.ts"
-import * as Invocation from "./Invocation.ts"
 import * as RunArguments from "./RunArguments.ts"
+import * as UpToDate from "./UpToDate.ts"
+import { WarmTried } from "./WarmTried.ts"
+
+/** Whether the command was an install that is done. */
+const installQuickly = Effect.fnUntraced(function* (wish: UpToDate.Wish) {
+  const { run } = yield* Effect.promise(() => import("./QuickInstall.ts"))
+  return yield* run(wish)
+})
+
+const run = Effect.fnUntraced(function* (argv: ReadonlyArray<string>, onStay: () => void) {
+  const wish = UpToDate.wishOf(argv)
+  const isTried = wish !== undefined && UpToDate.isLocked(wish)
+  if (isTried && (yield* installQuickly(wish))) return
+  const program = yield* Effect.promise(() => import("./Invocation.ts"))
+  yield* Effect.provideService(program.run(argv, onStay), WarmTried, isTried)
+})
 
 const main = (argv: ReadonlyArray<string>) => {
   let stays = false
@@ -17,7 +36,7 @@ const main = (argv: ReadonlyArray<string>) => {
     return stays && failure?.exitCode === ExitCode.interrupted ? undefined : failure
   }
 
-  Invocation.run(argv, () => (stays = true)).pipe(
+  run(argv, () => (stays = true)).pipe(
     NodeRuntime.runMain({
       disableErrorReporting: true,
       // The last word is said here, since an interrupted fiber runs nothing that could say it.

@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as UpToDate from "../../src/cli/UpToDate.ts"
 
-const plain = { directory: ".", production: false, json: false }
+const plain = { directory: ".", production: false, json: false, timeout: 60 }
 
 describe("UpToDate", () => {
   for (const [line, wish] of [
@@ -11,8 +11,8 @@ describe("UpToDate", () => {
     ["install --frozen --offline", plain],
     ["install --json --production", { ...plain, json: true, production: true }],
     ["install --dir app", { ...plain, directory: "app" }],
-    ["install --dir=app --bootstrap 127.0.0.1:6881,host:1 --timeout 600", { ...plain, directory: "app" }],
-    ["i --timeout=5", plain]
+    ["install --dir=app --bootstrap 127.0.0.1:6881,host:1 --timeout 600", { ...plain, directory: "app", timeout: 600 }],
+    ["i --timeout=5", { ...plain, timeout: 5 }]
   ] as const) {
     it(`understands: ls-cli ${line}`, () => {
       assert.deepStrictEqual(UpToDate.wishOf(line.split(" ")), wish)

@@ -86,14 +86,14 @@ export const read = (files: string, contentHash: string): UnpackedIndex | undefi
 /** Size, time and mode of the files of a directory, as they are to be found again. Throws as `lstat` does. */
 export const look = (directory: string, paths: ReadonlyArray<string>): ReadonlyArray<UnpackedFile> =>
   paths.map((path) => {
-    const { mode, mtimeMs, size } = Fs.lstatSync(Path.join(directory, path))
+    const { mode, mtimeMs, size } = Fs.lstatSync(`${directory}/${path}`)
     return [path, size, mtimeMs, mode & 0o777]
   })
 
 /** The first file that is not as it was when the release was unpacked; `undefined` where all are. */
 export const changed = (directory: string, index: UnpackedIndex): string | undefined => {
   for (const [path, size, mtimeMs, mode] of index.files) {
-    const info = Fs.lstatSync(Path.join(directory, path), { throwIfNoEntry: false })
+    const info = Fs.lstatSync(`${directory}/${path}`, { throwIfNoEntry: false })
     if (
       info === undefined ||
       !info.isFile() ||
