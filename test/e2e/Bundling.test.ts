@@ -85,6 +85,7 @@ describe("a bundle", { timeout: 60_000 }, () => {
     const { message } = await user.fails(3, "NotHeld", "resolve", "alone", "--offline")
     assert.include(message, "alone")
     await user.fails(2, "NetworkForbidden", "seed", "--offline")
+    await user.fails(2, "NetworkForbidden", "mirror", "semver", "--offline")
     const other = Path.join(directory, "again.bundle")
     await user.json("bundle", "--lock", "--dir", project, "-o", other, "--offline")
     const rest = await user.json<ImportDocument>("bundle", "import", other)

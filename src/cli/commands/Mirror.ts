@@ -6,6 +6,7 @@ import { ExitCode } from "../../protocol/core/Errors.ts"
 import * as Infohash from "../../protocol/core/Infohash.ts"
 import { Keystore } from "../../protocol/core/Keystore.ts"
 import * as PublicKey from "../../protocol/core/PublicKey.ts"
+import { DhtError, NetworkForbidden } from "../../protocol/dht/DhtError.ts"
 import * as Quorum from "../../protocol/dht/Quorum.ts"
 import * as Mirror from "../../runtime/mirror/Mirror.ts"
 import { fail, MirrorIncomplete } from "../../runtime/mirror/MirrorError.ts"
@@ -230,6 +231,7 @@ const mirror = Effect.fnUntraced(function* (
 
 export const run = Effect.fnUntraced(function* (specs: ReadonlyArray<string>, flags: Flags) {
   const session = yield* Session
+  if (session.offline) return yield* new DhtError({ reason: new NetworkForbidden({ purpose: "mirror a registry" }) })
   const keyName = yield* keyNameOf(flags.key)
   const acks = yield* acksOf(flags.minAcks)
   const options = yield* optionsOf(flags)
