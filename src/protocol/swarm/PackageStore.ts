@@ -1,7 +1,8 @@
 /**
  * The releases that this host keeps. Content is staged under its infohash while it arrives, so that
  * a cut-off download goes on where it stopped, and committed in one step once it is verified: a
- * release is in the store whole or not at all.
+ * release is in the store whole or not at all. A store may keep what is staged of a small torrent in
+ * memory for as long as it is reserved: one that is cut off is fetched again.
  */
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
@@ -38,7 +39,10 @@ export class PackageStore extends Context.Service<
      * else on this machine has it, in whatever process.
      */
     readonly reserve: (infohash: Infohash) => Effect.Effect<void, StorageFailed, Scope.Scope>
-    /** A place for the torrent's bytes, with whatever an earlier try left there. */
+    /**
+     * A place for the torrent's bytes, with whatever an earlier try left there: the same bytes each time until they
+     * are committed or discarded, or a reservation under which they were kept in memory ends.
+     */
     readonly stage: (torrent: Torrent) => Effect.Effect<Content, StorageFailed, Scope.Scope>
     /** Forgets what is staged, after it turned out to be wrong. */
     readonly discard: (torrent: Torrent) => Effect.Effect<void, StorageFailed>

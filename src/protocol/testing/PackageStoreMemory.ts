@@ -4,20 +4,12 @@ import * as Hex from "effect/encoding/Hex"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Semaphore from "effect/Semaphore"
-import { type Content, StorageFailed } from "../swarm/Content.ts"
+import { StorageFailed } from "../swarm/Content.ts"
+import * as MemoryContent from "../swarm/MemoryContent.ts"
 import { keyOf, keyOfStored, PackageStore, type StoredRelease } from "../swarm/PackageStore.ts"
 
 /** Random access to a byte array; writing past its end fails. */
-export const contentOf = (bytes: Uint8Array): Content => ({
-  read: (offset, length) =>
-    offset + length <= bytes.length
-      ? Effect.sync(() => bytes.slice(offset, offset + length))
-      : Effect.fail(new StorageFailed({ location: "memory", operation: "read", problem: "past the end" })),
-  write: (offset, chunk) =>
-    offset + chunk.length <= bytes.length
-      ? Effect.sync(() => bytes.set(chunk, offset))
-      : Effect.fail(new StorageFailed({ location: "memory", operation: "write", problem: "past the end" }))
-})
+export const contentOf = MemoryContent.make
 
 export const layer: Layer.Layer<PackageStore> = Layer.sync(PackageStore, () => {
   const staged = new Map<string, Uint8Array>()

@@ -92,7 +92,10 @@ export const removeLeftovers = (path: string) =>
     }
   }).pipe(Effect.ignore)
 
-/** Writes beside `path` and hands the temporary file's path to `place`, which moves it; it is gone afterwards in any case. */
+/**
+ * Writes beside `path` and hands the temporary file's path to `place`, which leaves nothing there; where that fails it
+ * is removed.
+ */
 const beside = <E, R>(
   path: string,
   bytes: Uint8Array,
@@ -109,7 +112,7 @@ const beside = <E, R>(
     if (drawn[0]! % LOOKS_ONE_IN === 0) yield* removeLeftovers(path)
     yield* writeNew(temporary, bytes, mode, durability).pipe(
       Effect.andThen(place(temporary)),
-      Effect.ensuring(Effect.ignore(fs.remove(temporary, { force: true })))
+      Effect.onError(() => Effect.ignore(fs.remove(temporary, { force: true })))
     )
     if (durability === "flushed") yield* syncDirectory(paths.dirname(path))
   })
@@ -120,7 +123,8 @@ const createWith = Effect.fnUntraced(function* (path: string, bytes: Uint8Array,
   yield* beside(path, bytes, mode, durability, (temporary) =>
     fs.link(temporary, path).pipe(
       // In place it is still made by one alone, but a crash can leave it torn.
-      Effect.catchIf(linkless, () => writeNew(path, bytes, mode, durability))
+      Effect.catchIf(linkless, () => writeNew(path, bytes, mode, durability)),
+      Effect.andThen(Effect.ignore(fs.remove(temporary, { force: true })))
     )
   )
 })

@@ -2,10 +2,11 @@
  * The package store on disk.
  *
  * `<home>/downloads/<infohash>/` holds what is still arriving, and stays until it is committed or
- * discarded, so that a download can be taken up again. `<home>/packages/<id>/` holds a verified
- * release: `manifest.json`, the tarball, and `release`, which says whose it is and, by its time, when it
- * was last of use. `<id>` is the release's key, so that no two share a directory. How a directory takes
- * its place is told in `ReleaseDirectory`; who stages and commits a torrent holds `<infohash>.lock`.
+ * discarded, so that a download can be taken up again; what is small arrives in memory (`StagedMemory`).
+ * `<home>/packages/<id>/` holds a verified release: `manifest.json`, the tarball, and `release`, which
+ * says whose it is and, by its time, when it was last of use. `<id>` is the release's key, so that no two
+ * share a directory. How a directory takes its place is told in `ReleaseDirectory`; who stages and commits
+ * a torrent holds `<infohash>.lock`.
  */
 import * as Fs from "node:fs"
 import * as Bytes from "effect/Bytes"
@@ -21,6 +22,7 @@ import type { PlatformError } from "effect/PlatformError"
 import * as Scope from "effect/Scope"
 import * as Infohash from "../../protocol/core/Infohash.ts"
 import { type Content, StorageFailed } from "../../protocol/swarm/Content.ts"
+import * as MemoryContent from "../../protocol/swarm/MemoryContent.ts"
 import { keyOf, keyOfStored, PackageStore, type StoredRelease } from "../../protocol/swarm/PackageStore.ts"
 import type * as Torrent from "../../protocol/swarm/Torrent.ts"
 import * as AtomicFile from "./AtomicFile.ts"
@@ -30,7 +32,9 @@ import * as FileLock from "./FileLock.ts"
 import { Home } from "./Home.ts"
 import { isNotFound, problemOf } from "./PlatformProblem.ts"
 import * as ReleaseDirectory from "./ReleaseDirectory.ts"
+import { StagedMemory } from "./StagedMemory.ts"
 import * as StoredFile from "./StoredFile.ts"
+import * as WriteRelease from "./WriteRelease.ts"
 
 const LOCK_EXTENSION = ".lock"
 
@@ -45,6 +49,7 @@ const make = Effect.gen(function* () {
   const fs = yield* FileSystem.FileSystem
   const path = yield* Path.Path
   const handles = yield* FileHandles.make()
+  const memory = new StagedMemory()
   // Nothing but these: the layer's own scope is in its context too, and would keep what a caller's scope should close.
   const context = Context.pick(
     FileSystem.FileSystem,
@@ -57,6 +62,8 @@ const make = Effect.gen(function* () {
     new StorageFailed({ location, operation, problem: problemOf(error) })
   const stagingOf = (torrent: Torrent.Torrent) => path.join(downloads, Infohash.toHex(torrent.infohash))
   const directoryOf = (stored: StoredRelease) => path.join(packages, keyOfStored(stored))
+  const liesStaged = (torrent: Torrent.Torrent) =>
+    Effect.orElseSucceed(ReleaseDirectory.isThere(stagingOf(torrent)), () => false)
   const makeDirectory = (location: string) =>
     fs
       .makeDirectory(location, { recursive: true, mode: AtomicFile.PRIVATE_DIRECTORY_MODE })
@@ -98,7 +105,8 @@ const make = Effect.gen(function* () {
     return same
   })
 
-  const commit = Effect.fnUntraced(function* (stored: StoredRelease) {
+  /** With the lock held. */
+  const commitStaged = Effect.fnUntraced(function* (stored: StoredRelease) {
     const staging = stagingOf(stored.torrent)
     const directory = directoryOf(stored)
     const { infohash, manifest, tarball } = stored.torrent
@@ -106,7 +114,7 @@ const make = Effect.gen(function* () {
     yield* ReleaseDirectory.restore(directory)
     const before = yield* readStored(directory)
     if (Option.isSome(before) && Bytes.Equivalence(before.value.torrent.infohash, infohash)) {
-      const isStaged = yield* fs.exists(staging)
+      const isStaged = yield* ReleaseDirectory.isThere(staging)
       // Nothing moves under those who read the release, unless what they read was damaged.
       if (!isStaged || (yield* FileContent.isSame(staging, directory, stored.torrent))) {
         yield* AtomicFile.replace(path.join(directory, StoredFile.FILE_NAME), bytes)
@@ -132,24 +140,50 @@ const make = Effect.gen(function* () {
       provided
     )
 
+  /** Whether what was staged in memory is stored now; where it cannot be put at once it is staged on the disk instead. */
+  const commitFromMemory = Effect.fnUntraced(function* (stored: StoredRelease) {
+    const bytes = memory.get(stored.torrent)
+    if (bytes === undefined) return false
+    const places = { staging: stagingOf(stored.torrent), directory: directoryOf(stored), packages }
+    const isStored = yield* WriteRelease.write(stored, bytes, places).pipe(
+      provided,
+      Effect.mapError(failed("store", places.directory))
+    )
+    memory.forget(stored.torrent.infohash)
+    return isStored
+  })
+
   return PackageStore.of({
     reserve: Effect.fnUntraced(function* (infohash) {
       const location = path.join(downloads, Infohash.toHex(infohash) + LOCK_EXTENSION)
-      yield* makeDirectory(downloads)
-      yield* FileLock.hold(location).pipe(provided, Effect.mapError(failed("lock", location)))
+      const held = FileLock.hold(location).pipe(provided)
+      yield* held.pipe(
+        // To make the directory first would cost each of many releases what only the first has use of.
+        Effect.catchIf(isNotFound, () => Effect.andThen(makeDirectory(downloads), held)),
+        Effect.catchTag("PlatformError", (error) => Effect.fail(failed("lock", location)(error)))
+      )
+      yield* memory.mind(infohash)
     }),
     stage: Effect.fnUntraced(function* (torrent) {
+      const staged = memory.get(torrent)
+      if (staged !== undefined) return MemoryContent.make(staged)
       const directory = stagingOf(torrent)
+      if (StagedMemory.isSmall(torrent) && !(yield* liesStaged(torrent))) {
+        const bytes = memory.stage(torrent)
+        if (bytes !== undefined) return { ...MemoryContent.make(bytes), isNew: true }
+      }
       yield* makeDirectory(directory)
       return yield* FileContent.open(directory, torrent, "write").pipe(provided)
     }),
     discard: (torrent) =>
-      fs
-        .remove(stagingOf(torrent), { recursive: true, force: true })
-        .pipe(Effect.mapError(failed("remove", stagingOf(torrent)))),
+      Effect.suspend(() => {
+        memory.forget(torrent.infohash)
+        const staging = stagingOf(torrent)
+        return fs.remove(staging, { recursive: true, force: true }).pipe(Effect.mapError(failed("remove", staging)))
+      }),
     restage: Effect.fnUntraced(function* (stored) {
       const staging = stagingOf(stored.torrent)
-      if (yield* Effect.orElseSucceed(fs.exists(staging), () => false)) return
+      if (memory.get(stored.torrent) !== undefined || (yield* liesStaged(stored.torrent))) return
       yield* makeDirectory(staging)
       for (const { path: name } of [stored.torrent.manifest, stored.torrent.tarball]) {
         // A file that cannot be read, or is not there, is fetched as a whole.
@@ -161,8 +195,9 @@ const make = Effect.gen(function* () {
       }
     }),
     commit: Effect.fn("PackageStore.commit")(function* (stored) {
+      if (yield* commitFromMemory(stored)) return
       yield* makeDirectory(packages)
-      yield* underLock(directoryOf(stored), "store", commit(stored))
+      yield* underLock(directoryOf(stored), "store", commitStaged(stored))
     }),
     find: (publisher, name, version) => findIn(path.join(packages, keyOf(publisher, name, version))),
     list: Effect.gen(function* () {

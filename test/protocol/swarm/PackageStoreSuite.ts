@@ -2,11 +2,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Hex from "effect/encoding/Hex"
-import * as Exit from "effect/Exit"
-import * as Fiber from "effect/Fiber"
 import type * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import * as Scope from "effect/Scope"
+import type * as Scope from "effect/Scope"
 import { sha1 } from "../../../src/protocol/core/Digest.ts"
 import type { PublicKey } from "../../../src/protocol/core/PublicKey.ts"
 import * as Version from "../../../src/protocol/core/Version.ts"
@@ -41,10 +39,17 @@ export const sample = (packageName: string, packageVersion: string, fill: number
   return { bytes, stored: { publisher, release, torrent } satisfies StoredRelease }
 }
 
-const fill = Effect.fnUntraced(function* ({ bytes, stored }: ReturnType<typeof sample>) {
+/** Stages it. */
+export const fill = Effect.fnUntraced(function* ({ bytes, stored }: ReturnType<typeof sample>) {
   const store = yield* PackageStore
   const staged = yield* store.stage(stored.torrent)
   yield* staged.write(0, bytes)
+})
+
+/** Stages and commits it. */
+export const keep = Effect.fnUntraced(function* (each: ReturnType<typeof sample>) {
+  yield* Effect.scoped(fill(each))
+  yield* (yield* PackageStore).commit(each.stored)
 })
 
 /** `layer` must give an empty store every time it is built. */
@@ -168,11 +173,6 @@ export const suite = (label: string, layer: Layer.Layer<PackageStore, unknown>) 
       })
     )
 
-    const keep = Effect.fnUntraced(function* (each: ReturnType<typeof sample>) {
-      yield* Effect.scoped(fill(each))
-      yield* (yield* PackageStore).commit(each.stored)
-    })
-
     test(
       "tells the keys of what is stored, the same ones while nothing changes, and finds by key",
       Effect.gen(function* () {
@@ -226,43 +226,6 @@ export const suite = (label: string, layer: Layer.Layer<PackageStore, unknown>) 
         // What is staged already stays.
         yield* store.restage(stored)
         assert.deepStrictEqual([...(yield* staged.read(200, 3))], [9, 9, 9])
-      })
-    )
-
-    test(
-      "lets one alone reserve a torrent, until its scope closes",
-      Effect.gen(function* () {
-        const store = yield* PackageStore
-        const { infohash } = sample("a", "1.0.0", 3).stored.torrent
-        const first = yield* Scope.make()
-        yield* Scope.provide(store.reserve(infohash), first)
-        // Another torrent is nobody's yet.
-        yield* Effect.scoped(store.reserve(sample("b", "1.0.0", 3).stored.torrent.infohash))
-        const second = yield* Effect.forkChild(Effect.scoped(Effect.as(store.reserve(infohash), "second")))
-        yield* Effect.yieldNow
-        assert.isUndefined(second.pollUnsafe())
-        yield* Scope.close(first, Exit.void)
-        assert.strictEqual(yield* Fiber.join(second), "second")
-        yield* Effect.scoped(store.reserve(infohash))
-      })
-    )
-
-    test(
-      "never lets two fibers into the reservation of one torrent",
-      Effect.gen(function* () {
-        const store = yield* PackageStore
-        const { infohash } = sample("a", "1.0.0", 3).stored.torrent
-        let inside = 0
-        let most = 0
-        const visit = Effect.gen(function* () {
-          yield* store.reserve(infohash)
-          most = Math.max(most, ++inside)
-          yield* Effect.yieldNow
-          yield* store.list
-          inside--
-        })
-        yield* Effect.forEach(Array.from({ length: 8 }), () => Effect.scoped(visit), { concurrency: "unbounded" })
-        assert.strictEqual(most, 1)
       })
     )
   })

@@ -5,10 +5,12 @@ import * as Fiber from "effect/Fiber"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import * as Infohash from "../../../src/protocol/core/Infohash.ts"
 import { PackageStore } from "../../../src/protocol/swarm/PackageStore.ts"
 import * as FilePackageStore from "../../../src/runtime/store/FilePackageStore.ts"
 import { Home } from "../../../src/runtime/store/Home.ts"
 import * as PackageStoreSuite from "../../protocol/swarm/PackageStoreSuite.ts"
+import * as ReservationSuite from "../../protocol/swarm/ReservationSuite.ts"
 import * as FaultyFileSystem from "../FaultyFileSystem.ts"
 import * as TemporaryHome from "../TemporaryHome.ts"
 import * as Releases from "./Releases.ts"
@@ -17,6 +19,7 @@ import { run } from "./Run.ts"
 const layer = FilePackageStore.layer.pipe(Layer.provideMerge(TemporaryHome.layer))
 
 PackageStoreSuite.suite("files", layer)
+ReservationSuite.suite("files", layer)
 
 /** A disk that stays as it was after so many writes. Locks go, because those of a dead process count for nothing. */
 const dying = (writes: number) =>
@@ -32,22 +35,24 @@ const dying = (writes: number) =>
       return FileSystem.make({
         ...faulty,
         remove: (path, options) =>
-          written > writes && !path.endsWith(".lock") ? Effect.die(`dead before ${path}`) : fs.remove(path, options)
+          written > writes && !path.includes(".lock") ? Effect.die(`dead before ${path}`) : fs.remove(path, options)
       })
     })
   )
 
-describe("FilePackageStore", () => {
+/** In memory it is staged for who has reserved it. */
+const WAYS = { "on the disk": Releases.keep, "in memory": Releases.keepReserved }
+
+describe.each(Object.entries(WAYS))("FilePackageStore, staging %s", (way, keepAs) => {
   it.live("stands as it was, or as it should be, whichever write fails", () =>
     Effect.gen(function* () {
-      const { bytes, stored } = PackageStoreSuite.sample("a", "1.0.0", 3)
-      const keep = Effect.gen(function* () {
-        const store = yield* PackageStore
-        yield* Effect.scoped(Effect.flatMap(store.stage(stored.torrent), (staged) => staged.write(0, bytes)))
-        yield* store.commit(stored)
-      })
-      const tryWith = (writes: number) =>
+      const { stored } = Releases.after
+      const keep = keepAs(Releases.after)
+      const tryWith = (writes: number, isFresh: boolean) =>
         Effect.gen(function* () {
+          const { downloads, packages } = yield* Home
+          const fs = yield* FileSystem.FileSystem
+          if (!isFresh) yield* fs.makeDirectory(packages, { recursive: true })
           const methods: Array<string> = []
           const faulty = FilePackageStore.layer.pipe(
             Layer.provide(
@@ -73,14 +78,23 @@ describe("FilePackageStore", () => {
             assert.strictEqual(methods[writes], "sync", `something is stored after ${writes} writes`)
             assert.strictEqual(methods[writes - 1], "rename")
           }
+          // What is left in memory's stead is whole: it could not be moved, or only to flush that failed.
+          const staged = `${downloads}/${Infohash.toHex(stored.torrent.infohash)}`
+          if (way === "in memory" && (yield* fs.exists(staged))) {
+            for (const { length, path } of [stored.torrent.manifest, stored.torrent.tarball]) {
+              assert.strictEqual((yield* fs.readFile(`${staged}/${path}`)).filter((byte) => byte === 2).length, length)
+            }
+          }
           // With space again, the same thing succeeds.
           yield* keep
           assert.isTrue(Option.isSome(yield* store.find(stored.publisher, stored.release.n, stored.release.v)))
           return false
         }).pipe(Effect.provide(layer, { local: true }))
-      const outcomes = yield* Effect.forEach(Array.from({ length: 40 }).keys(), tryWith)
-      assert.include(outcomes, true)
-      assert.include(outcomes, false)
+      for (const isFresh of [true, false]) {
+        const outcomes = yield* Effect.forEach(Array.from({ length: 40 }).keys(), (writes) => tryWith(writes, isFresh))
+        assert.include(outcomes, true)
+        assert.include(outcomes, false)
+      }
     })
   )
 
@@ -91,7 +105,7 @@ describe("FilePackageStore", () => {
         Effect.gen(function* () {
           yield* Releases.keep(Releases.before)
           const outcome = yield* Effect.exit(
-            Effect.provide(Releases.keep(Releases.after), FilePackageStore.layer.pipe(Layer.provide(dying(writes))), {
+            Effect.provide(keepAs(Releases.after), FilePackageStore.layer.pipe(Layer.provide(dying(writes))), {
               local: true
             })
           )
@@ -107,10 +121,14 @@ describe("FilePackageStore", () => {
           assert.deepStrictEqual(mixed, [])
           assert.strictEqual((yield* store.list).length, 1)
           if (outcome._tag === "Success") assert.strictEqual(fill, 2)
-          yield* Releases.keep(Releases.after)
+          yield* keepAs(Releases.after)
           assert.deepStrictEqual(yield* Releases.found, [2])
           const { packages } = yield* Home
-          assert.strictEqual((yield* (yield* FileSystem.FileSystem).readDirectory(packages)).length, 1)
+          assert.deepStrictEqual(
+            (yield* (yield* FileSystem.FileSystem).readDirectory(packages)).slice(1),
+            [],
+            `after ${writes} writes`
+          )
           return outcome._tag
         }).pipe(Effect.provide(layer, { local: true }))
       const outcomes = yield* Effect.forEach(Array.from({ length: 40 }).keys(), dieAfter)
@@ -118,7 +136,9 @@ describe("FilePackageStore", () => {
       assert.include(outcomes, "Failure")
     })
   )
+})
 
+describe("FilePackageStore", () => {
   it.live("reads what another process has put in the place of what was read a moment ago", () =>
     Effect.gen(function* () {
       yield* Releases.keep(Releases.before)

@@ -39,6 +39,12 @@ export const keep = Effect.fnUntraced(function* ({ bytes, stored }: Sample) {
   yield* store.commit(stored)
 })
 
+/** The same for who has reserved the torrent. */
+export const keepReserved = Effect.fnUntraced(function* (each: Sample) {
+  yield* (yield* PackageStore).reserve(each.stored.torrent.infohash)
+  yield* keep(each)
+}, Effect.scoped)
+
 /** What fills the bytes of the release that is found, all of which are read; fails where there is none. */
 export const found = Effect.gen(function* () {
   const store = yield* PackageStore

@@ -140,7 +140,7 @@ describe("StoreCheck", () => {
   test("finds every change to unpacked files, and unpacks them again", ({ root }) =>
     Effect.gen(function* () {
       const { fetched, unpacked } = yield* setUp(root)
-      const directory = yield* unpacked.ensure(fetched)
+      const { directory } = yield* unpacked.ensure(fetched)
       const before = tree(directory)
       const changes: ReadonlyArray<() => void> = [
         () => Fs.writeFileSync(Path.join(directory, "index.js"), "2"),
@@ -163,7 +163,7 @@ describe("StoreCheck", () => {
   test("finds a change that kept size and time", ({ root }) =>
     Effect.gen(function* () {
       const { fetched, unpacked } = yield* setUp(root)
-      const file = Path.join(yield* unpacked.ensure(fetched), "index.js")
+      const file = Path.join((yield* unpacked.ensure(fetched)).directory, "index.js")
       const { atime, mtime } = Fs.statSync(file)
       Fs.writeFileSync(file, "2")
       Fs.utimesSync(file, atime, mtime)

@@ -111,7 +111,7 @@ describe("StorePrune", () => {
     Effect.gen(function* () {
       const { old, packages } = yield* setUp(root)
       const unpacked = yield* UnpackedReleases
-      const directory = yield* unpacked.ensure(old)
+      const { directory } = yield* unpacked.ensure(old)
       // A project holds one of the files: removing ours frees nothing of that.
       Fs.linkSync(Path.join(directory, "index.js"), Path.join(root, "linked.js"))
       const sizeOf = (path: string) => Fs.statSync(path).size
@@ -184,9 +184,9 @@ describe("StorePrune", () => {
         Fs.mkdirSync(copy)
         for (const name of ["index.js", "package.json"]) Fs.linkSync(Path.join(files, name), Path.join(copy, name))
       }
-      const oldFiles = yield* unpacked.ensure(old)
+      const { directory: oldFiles } = yield* unpacked.ensure(old)
       place("A", oldFiles)
-      place("B", yield* unpacked.ensure(used))
+      place("B", (yield* unpacked.ensure(used)).directory)
       place("C", oldFiles)
       Fs.rmSync(Path.join(modules, "C".repeat(86)))
       const [abandoned, making, foreign] = [`${"B".repeat(86)}.2.123.456`, `${"B".repeat(86)}.2.124.457`, "notes"]
