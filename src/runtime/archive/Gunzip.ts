@@ -9,17 +9,14 @@ import * as Stream from "effect/Stream"
 import * as Zlib from "node:zlib"
 import { ArchiveError, ArchiveTooLarge, MalformedArchive } from "./ArchiveError.ts"
 import type { ArchiveLimits } from "./ArchiveLimits.ts"
+import * as GzipFrame from "./GzipFrame.ts"
 
 /** Input is inflated in slices of this many bytes, so at most 16 MiB come out at a time (deflate's 1,032 : 1). */
 const SLICE_BYTES = 16 * 1024
 /** Size of zlib's output buffers, in bytes. */
 const OUTPUT_BYTES = 64 * 1024
 /** The ratio limit holds beyond this many unpacked bytes; a small package may well be mostly zeros. */
-const RATIO_FREE_BYTES = 1024 * 1024
-/** CRC-32 and length modulo 2^32, little-endian (RFC 1952 §2.3.1). */
-const TRAILER_BYTES = 8
-/** A gzip header with its optional file name and comment; npm's has 10 bytes. */
-const MAX_HEADER_BYTES = 4096
+export const RATIO_FREE_BYTES = 1024 * 1024
 
 const EMPTY = new Uint8Array(0)
 
@@ -95,22 +92,23 @@ class Member {
   /** Ends the member: its trailer must be whole and true. */
   finish(): Effect.Effect<Chunks, ArchiveError> {
     if (this.compressedBytes === 0) return this.malformed("it is empty")
-    if (this.state !== "trailer" || this.held.length < TRAILER_BYTES) return this.malformed("it is cut off")
-    const trailer = new DataView(this.held.buffer, this.held.byteOffset, TRAILER_BYTES)
-    return trailer.getUint32(0, true) === this.crc && trailer.getUint32(4, true) === this.unpackedBytes % 2 ** 32
+    if (this.state !== "trailer" || this.held.length < GzipFrame.TRAILER_BYTES) return this.malformed("it is cut off")
+    return GzipFrame.isTrailerOf(this.held, this.crc, this.unpackedBytes)
       ? Effect.succeed([])
       : this.malformed("its gzip checksum or length is wrong")
   }
 
   private readHeader(bytes: Uint8Array): Effect.Effect<Chunks, ArchiveError> {
-    const end = headerEnd(bytes)
+    const end = GzipFrame.headerEnd(bytes)
     if (end === "invalid") return this.malformed("it is not a gzip archive")
+    if ((end === "incomplete" ? bytes.length : end) > GzipFrame.MAX_HEADER_BYTES) {
+      return this.malformed("its gzip header never ends")
+    }
     if (end !== "incomplete") {
       this.held = EMPTY
       this.state = "deflated"
       return this.readDeflated(bytes.subarray(end))
     }
-    if (bytes.length > MAX_HEADER_BYTES) return this.malformed("its gzip header never ends")
     this.held = bytes
     return Effect.succeed([])
   }
@@ -136,7 +134,7 @@ class Member {
 
   private readTrailer(slice: Uint8Array): Effect.Effect<Chunks, ArchiveError> {
     this.held = concat(this.held, slice)
-    return this.held.length > TRAILER_BYTES
+    return this.held.length > GzipFrame.TRAILER_BYTES
       ? this.malformed("it has further data behind its gzip member")
       : Effect.succeed([])
   }
@@ -171,32 +169,3 @@ class Member {
 }
 
 const concat = (a: Uint8Array, b: Uint8Array): Uint8Array => (a.length === 0 ? b.slice() : Buffer.concat([a, b]))
-
-const FLAG_HEADER_CRC = 0x02
-const FLAG_EXTRA = 0x04
-const FLAG_NAME = 0x08
-const FLAG_COMMENT = 0x10
-const FLAGS_RESERVED = 0xe0
-
-/** Where the deflate data begins (RFC 1952 §2.3). */
-const headerEnd = (bytes: Uint8Array): number | "incomplete" | "invalid" => {
-  const fixed = [0x1f, 0x8b, 0x08]
-  if (fixed.some((byte, i) => i < bytes.length && bytes[i] !== byte)) return "invalid"
-  if (bytes.length < 10) return "incomplete"
-  const flags = bytes[3]!
-  if ((flags & FLAGS_RESERVED) !== 0) return "invalid"
-  let at = 10
-  if ((flags & FLAG_EXTRA) !== 0) {
-    if (bytes.length < at + 2) return "incomplete"
-    at += 2 + (bytes[at]! | (bytes[at + 1]! << 8))
-  }
-  for (const flag of [FLAG_NAME, FLAG_COMMENT]) {
-    if ((flags & flag) === 0) continue
-    const nul = at > bytes.length ? -1 : bytes.indexOf(0, at)
-    if (nul < 0) return "incomplete"
-    at = nul + 1
-  }
-  if ((flags & FLAG_HEADER_CRC) === 0) return at <= bytes.length ? at : "incomplete"
-  if (bytes.length < at + 2) return "incomplete"
-  return (Zlib.crc32(bytes.subarray(0, at)) & 0xffff) === (bytes[at]! | (bytes[at + 1]! << 8)) ? at + 2 : "invalid"
-}

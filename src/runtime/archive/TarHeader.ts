@@ -34,7 +34,10 @@ const GNU_MAGIC = "ustar  \0"
 const SLASH = 0x2f
 
 /** Whether the block is all zeros: two of these end an archive. */
-export const isZero = (block: Uint8Array): boolean => block.every((byte) => byte === 0)
+export const isZero = (block: Uint8Array): boolean => {
+  for (let i = 0; i < block.length; i++) if (block[i] !== 0) return false
+  return true
+}
 
 /** Reads one header block; the failure says what is wrong with it. */
 export const decode = (block: Uint8Array): Result.Result<TarHeader, string> =>
@@ -75,7 +78,8 @@ const octal = (bytes: Uint8Array, what: string): Result.Result<number, string> =
     : Result.succeed(Number.parseInt(digits, 8))
 }
 
-const latin1 = (bytes: Uint8Array): string => String.fromCharCode(...bytes)
+const latin1 = ({ buffer, byteLength, byteOffset }: Uint8Array): string =>
+  Buffer.from(buffer, byteOffset, byteLength).toString("latin1")
 
 /** A name ends at its first NUL; bytes behind it would be a second name for another reader. */
 const untilNul = (bytes: Uint8Array): Result.Result<Uint8Array, string> => {

@@ -29,7 +29,7 @@ const read = Effect.fnUntraced(function* (socket: string) {
 /** Says until the scope closes that this process serves the socket. Serving does not depend on it: nothing fails. */
 export const keep = Effect.fnUntraced(function* (socket: string) {
   const fs = yield* FileSystem.FileSystem
-  const mine = encode({ pid: process.pid, started: yield* ProcessLife.startOf(process.pid) })
+  const mine = encode({ pid: process.pid, started: yield* ProcessLife.OwnStart })
   const remove = Effect.flatMap(read(socket), (found) =>
     found === mine ? Effect.ignore(fs.remove(pathOf(socket), { force: true })) : Effect.void
   )
@@ -44,5 +44,5 @@ export const find = Effect.fnUntraced(function* (socket: string) {
   const mark = decode(yield* read(socket))
   if (Option.isNone(mark)) return undefined
   const { pid, started } = mark.value
-  return (yield* ProcessLife.isAlive(pid, started)) ? pid : undefined
+  return ProcessLife.isAlive(pid, started) ? pid : undefined
 })

@@ -6,10 +6,8 @@
 import * as Effect from "effect/Effect"
 import * as Path from "effect/Path"
 import type { Fetched } from "../../protocol/swarm/FetchRelease.ts"
-import * as UnpackedIndex from "../store/UnpackedIndex.ts"
 import { UnpackedReleases } from "../store/UnpackedReleases.ts"
 import * as ApplyTree from "./ApplyTree.ts"
-import { DamagedMeanwhile } from "./InstallError.ts"
 import * as InstallSite from "./InstallSite.ts"
 
 /** Packages unpacked at a time. */
@@ -19,9 +17,7 @@ const CONCURRENCY = 4
 export const packageOf = Effect.fnUntraced(function* (fetched: Fetched) {
   const unpacked = yield* UnpackedReleases
   const { manifest } = fetched
-  const source = yield* unpacked.ensure(fetched)
-  const index = UnpackedIndex.read(unpacked.root, manifest.contentHash)
-  if (index === undefined) return yield* new DamagedMeanwhile({ location: source })
+  const { directory: source, index } = yield* unpacked.ensure(fetched)
   return {
     name: manifest.name,
     version: manifest.version,

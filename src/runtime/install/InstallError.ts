@@ -117,14 +117,3 @@ export class TreeChanged extends Schema.TaggedError<TreeChanged>()("TreeChanged"
     return `${this.directory} has ${this.problems === 1 ? "one place" : `${this.problems} places`} that differ from what was signed`
   }
 }
-
-/** Somebody removed a release from the store while it was installed. */
-export class DamagedMeanwhile extends Schema.TaggedError<DamagedMeanwhile>()("DamagedMeanwhile", {
-  location: Schema.String
-}) {
-  readonly exitCode = ExitCode.storage
-  readonly hint = "Run the command again."
-  override get message() {
-    return `${this.location} was removed while it was needed`
-  }
-}

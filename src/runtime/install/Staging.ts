@@ -16,13 +16,13 @@ export const LOCK = ".libreseed-install.lock"
 const UNKNOWN_START = "0"
 
 /** An earlier install of this process is over, since who asks holds the lock. */
-const isForeignAndAlive = (pid: number, started: string) =>
-  pid === process.pid ? Effect.succeed(false) : ProcessLife.isAlive(pid, started === UNKNOWN_START ? "" : started)
+const isForeignAndAlive = (pid: number, started: string): boolean =>
+  pid !== process.pid && ProcessLife.isAlive(pid, started === UNKNOWN_START ? "" : started)
 
 /** Makes an empty staging directory of this process. */
 export const make = Effect.fnUntraced(function* (modules: string) {
   const fs = yield* FileSystem.FileSystem
-  const prefix = `${PREFIX}${process.pid}-${(yield* ProcessLife.startOf(process.pid)) || UNKNOWN_START}-`
+  const prefix = `${PREFIX}${process.pid}-${(yield* ProcessLife.OwnStart) || UNKNOWN_START}-`
   return yield* fs.makeTempDirectory({ directory: modules, prefix })
 })
 
@@ -36,7 +36,7 @@ export const leftovers = Effect.fnUntraced(function* (modules: string) {
     if (pid === undefined || started === undefined) continue
     const location = path.join(modules, name)
     if ((yield* fs.lstat(location)).type !== "Directory") continue
-    if (!(yield* isForeignAndAlive(Number(pid), started))) found.push(location)
+    if (!isForeignAndAlive(Number(pid), started)) found.push(location)
   }
   return found
 })

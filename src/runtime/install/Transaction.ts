@@ -153,7 +153,10 @@ export const commit = Effect.fnUntraced(function* <E, R>(
   // Where there was nothing before, what a power cut tears is what the next install makes anyway.
   const isFresh = moves.every(({ before }) => before === "nothing")
   yield* InstallJournal.write(site.staging, moves, isFresh ? "unflushed" : "flushed").pipe(
-    Effect.andThen(Effect.forEach(moves, move, { discard: true })),
+    // Nothing was moved yet, so there is nothing to make again.
+    Effect.tapError(() => Effect.ignore(InstallJournal.remove(site.staging)))
+  )
+  yield* Effect.forEach(moves, move, { discard: true }).pipe(
     Effect.andThen(isFresh ? Effect.void : sync(site, moves)),
     Effect.andThen(record),
     Effect.andThen(InstallJournal.remove(site.staging)),

@@ -80,7 +80,7 @@ const breakStale = (path: string, content: string): Effect.Effect<void, Platform
 export const hold: (path: string) => Effect.Effect<void, PlatformError, Services | Scope> = Effect.fnUntraced(
   function* (path: string) {
     const random = yield* SecureRandom
-    const started = yield* ProcessLife.startOf(process.pid)
+    const started = yield* ProcessLife.OwnStart
     const token = Hex.encode(yield* random.randomBytes(TOKEN_BYTES))
     const owner: Owner = { pid: process.pid, started, token }
     const mine = JSON.stringify(owner)
@@ -96,7 +96,7 @@ export const hold: (path: string) => Effect.Effect<void, PlatformError, Services
 
     const isStale = Effect.fnUntraced(function* (content: string) {
       const owner = decodeOwner(content)
-      if (Option.isSome(owner)) return !(yield* ProcessLife.isAlive(owner.value.pid, owner.value.started))
+      if (Option.isSome(owner)) return !ProcessLife.isAlive(owner.value.pid, owner.value.started)
       const now = yield* Clock.currentTimeMillis
       if (illegible?.content !== content) illegible = { content, since: now }
       return now - illegible.since >= ILLEGIBLE_GRACE_MS

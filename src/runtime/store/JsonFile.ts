@@ -2,10 +2,14 @@
  * One JSON document in a file, behind a schema. A file that is not there reads as the empty document;
  * a damaged one is a failure and is never written over. The document is changed under a lock between
  * processes, `<file>.lock`, by replacing the file in one step, so that no change is lost or torn.
+ *
+ * It is read again only where the file looks like another one than before.
  */
+import * as Clock from "effect/Clock"
 import type { SecureRandom } from "effect/crypto/SecureRandom"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
+import * as Option from "effect/Option"
 import * as Path from "effect/Path"
 import type { PlatformError } from "effect/PlatformError"
 import * as Schema from "effect/Schema"
@@ -34,6 +38,17 @@ export interface Options<A, E> {
   readonly failed: (problem: string) => E
 }
 
+/** A file that changed so lately may change again without looking like another: file systems count in steps of some ms. */
+const SETTLED_MS = 1000
+
+/** How a file looks from outside; `undefined` where it says too little, or may change without looking otherwise. */
+const stampOf = ({ ino, mtime, size }: FileSystem.File.Info, now: number): string | undefined => {
+  const changedAt = Option.getOrUndefined(mtime)?.getTime()
+  return changedAt === undefined || Option.isNone(ino) || now - changedAt < SETTLED_MS
+    ? undefined
+    : `${ino.value} ${changedAt} ${size}`
+}
+
 /** Looks at nothing yet: the file, and its directory, are made by the first change. */
 export const make: <A, E>(
   options: Options<A, E>
@@ -48,23 +63,37 @@ export const make: <A, E>(
     /** Spares the fibers of this process the polling. */
     const writing = yield* Semaphore.make(1)
     /** Large documents are read far more often than they change. */
-    let last: { readonly text: string; readonly document: A } | undefined
+    let last: { readonly text: string; readonly document: A; readonly stamp: string | undefined } | undefined
 
-    const parse = (text: string) =>
+    const unread = (error: PlatformError) =>
+      isNotFound(error) ? Effect.succeed(empty) : Effect.fail(failed(problemOf(error)))
+
+    const parse = (text: string, stamp: string | undefined): Effect.Effect<A, E> =>
       Effect.suspend(() => {
-        if (last?.text === text) return Effect.succeed(last.document)
-        return decode(text).pipe(
+        const known = last?.text === text ? Effect.succeed(last.document) : decode(text)
+        return known.pipe(
           Effect.mapError((error) => failed(`it is damaged: ${error.message.split("\n")[0]!}`)),
-          Effect.tap((document) => Effect.sync(() => (last = { text, document })))
+          Effect.tap((document) => Effect.sync(() => (last = { text, document, stamp })))
         )
       })
 
-    const read: Effect.Effect<A, E> = fs.readFileString(location).pipe(
-      Effect.matchEffect({
-        onFailure: (error) => (isNotFound(error) ? Effect.succeed(empty) : Effect.fail(failed(problemOf(error)))),
-        onSuccess: parse
+    /** `stamp` is how the file looked before it was read: what is newer than that is read again. */
+    const readAnew = (stamp: string | undefined): Effect.Effect<A, E> =>
+      Effect.matchEffect(fs.readFileString(location), {
+        onFailure: unread,
+        onSuccess: (text) => parse(text, stamp)
       })
-    )
+
+    const read: Effect.Effect<A, E> = Effect.matchEffect(fs.stat(location), {
+      onFailure: unread,
+      onSuccess: (info) =>
+        Effect.flatMap(Clock.currentTimeMillis, (now) => {
+          const stamp = stampOf(info, now)
+          return last !== undefined && stamp !== undefined && last.stamp === stamp
+            ? Effect.succeed(last.document)
+            : readAnew(stamp)
+        })
+    })
 
     const unwritten = (error: PlatformError) => failed(problemOf(error))
 
@@ -76,7 +105,7 @@ export const make: <A, E>(
 
     /** Reads anew, since another process may have changed the document. */
     const change = Effect.fnUntraced(function* <B>(f: (document: A) => readonly [B, A]) {
-      const document = yield* read
+      const document = yield* readAnew(undefined)
       const [result, next] = f(document)
       if (next !== document) yield* write(next)
       return result

@@ -3,28 +3,32 @@
  * again (in a container after every start), so where the system says when a process started, that
  * has to match as well.
  */
-import * as Effect from "effect/Effect"
-import * as FileSystem from "effect/FileSystem"
-import * as Option from "effect/Option"
+import * as Context from "effect/Context"
 import * as Predicate from "effect/Predicate"
+import * as Fs from "node:fs"
 
 /** Fields of /proc/<pid>/stat behind the name in brackets, see proc_pid_stat(5): the third and the 22nd. */
 const STAT_STATE = 0
 const STAT_STARTED = 19
 
-/** State and start of a process as Linux tells them; `None` elsewhere. */
-const statOf = Effect.fnUntraced(function* (pid: number) {
-  const fs = yield* FileSystem.FileSystem
-  const text = yield* Effect.option(fs.readFileString(`/proc/${pid}/stat`))
-  return Option.map(text, (line) => {
+/** State and start of a process as Linux tells them; `undefined` elsewhere. */
+const statOf = (pid: number) => {
+  try {
+    const line = Fs.readFileSync(`/proc/${pid}/stat`, "utf8")
     const fields = line.slice(line.lastIndexOf(")") + 2).split(" ")
     return { state: fields[STAT_STATE] ?? "", started: fields[STAT_STARTED] ?? "" }
-  })
-})
+  } catch {
+    return undefined
+  }
+}
 
 /** When a process started, in the system's own units; empty where the system does not say. */
-export const startOf = (pid: number): Effect.Effect<string, never, FileSystem.FileSystem> =>
-  Effect.map(statOf(pid), Option.match({ onNone: () => "", onSome: ({ started }) => started }))
+export const startOf = (pid: number): string => statOf(pid)?.started ?? ""
+
+/** When this process started, which is looked up once. */
+export const OwnStart = Context.Reference<string>("@libreseed/protocol/runtime/store/OwnStart", {
+  defaultValue: () => startOf(process.pid)
+})
 
 const exists = (pid: number): boolean => {
   try {
@@ -37,9 +41,9 @@ const exists = (pid: number): boolean => {
 }
 
 /** Whether the process that had this number, and this start where it is known, is still there. */
-export const isAlive = Effect.fnUntraced(function* (pid: number, started: string) {
+export const isAlive = (pid: number, started: string): boolean => {
   if (!exists(pid)) return false
-  const stat = yield* statOf(pid)
-  if (Option.isNone(stat)) return true
-  return stat.value.state !== "Z" && (started === "" || stat.value.started === started)
-})
+  const stat = statOf(pid)
+  if (stat === undefined) return true
+  return stat.state !== "Z" && (started === "" || stat.started === started)
+}

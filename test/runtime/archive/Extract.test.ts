@@ -27,7 +27,12 @@ const file = (path: string, content = "x", more: Partial<Entry> = {}): Entry => 
   ...more
 })
 
-const list = (bytes: Uint8Array, limits?: Partial<ArchiveLimits>) => inspect(Sandbox.source(bytes), limits)
+/** As it arrives, and at once: both have to come to the same. */
+const list = (bytes: Uint8Array, limits?: Partial<ArchiveLimits>) =>
+  Effect.result(inspect(Sandbox.source(bytes), limits)).pipe(
+    Effect.tap((streamed) => Effect.sync(() => Sandbox.assertSameWhole(bytes, limits, streamed))),
+    Effect.flatMap(Effect.fromResult)
+  )
 
 const reasonOf = (effect: Effect.Effect<unknown, ArchiveError>) =>
   Effect.map(Effect.flip(effect), (error) => Sandbox.assertExplained(error).reason)

@@ -7,6 +7,7 @@ import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as NodePath from "@effect/platform-node/NodePath"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Crypto from "node:crypto"
@@ -15,7 +16,9 @@ import * as Os from "node:os"
 import * as Path from "node:path"
 import { explain } from "../../../src/protocol/core/Errors.ts"
 import { ArchiveError } from "../../../src/runtime/archive/ArchiveError.ts"
+import * as ArchiveLimits from "../../../src/runtime/archive/ArchiveLimits.ts"
 import type { ArchiveSource, Listing } from "../../../src/runtime/archive/Extract.ts"
+import { readWhole } from "../../../src/runtime/archive/ReadWhole.ts"
 
 export const layer = Layer.mergeAll(NodeFileSystem.layer, NodePath.layer)
 
@@ -70,6 +73,28 @@ export const source = (bytes: Uint8Array, chunkBytes = 64 * 1024): ArchiveSource
     )
   )
 })
+
+/** What is read at once is what is read as it arrives: the same files, or the same refusal. */
+export const assertSameWhole = (
+  bytes: Uint8Array,
+  limits: Partial<ArchiveLimits.ArchiveLimits> | undefined,
+  streamed: Result.Result<Listing, ArchiveError>
+): void => {
+  const whole = readWhole("hostile.tgz", bytes, ArchiveLimits.withDefaults(limits))
+  if (Result.isFailure(whole)) {
+    assert.isTrue(Result.isFailure(streamed), whole.failure.message)
+    assert.strictEqual(whole.failure._tag, Result.isFailure(streamed) ? streamed.failure.reason._tag : "")
+    return
+  }
+  if (whole.success === undefined) return
+  const { listing, pieces } = whole.success
+  assert.deepStrictEqual(listing, Result.getOrThrow(streamed))
+  for (const { chunks, components } of pieces) {
+    const listed = listing.files.find(({ path }) => path === components.join("/"))
+    assert.deepStrictEqual(new Uint8Array(sha256(Buffer.concat(chunks))), listed?.sha256)
+  }
+  assert.lengthOf(pieces, listing.files.length)
+}
 
 /** The error is typed, and safe to print whatever names the archive holds. */
 export const assertExplained = (error: unknown): ArchiveError => {

@@ -81,7 +81,7 @@ describe("Install", () => {
     }))
 
   const interruptions = [
-    ["the old tree when it is interrupted while it unpacks", "makeDirectory", ".new", "old"],
+    ["the old tree when it is interrupted while it unpacks", "rename", ".json", "old"],
     ["the new tree when it is interrupted while it moves packages in", "rename", "node_modules/a", "new"]
   ] as const
   for (const [title, stopAt, target, expected] of interruptions) {

@@ -51,6 +51,32 @@ describe("JsonFile", () => {
   )
 
   test(
+    "reads a file again only where it looks like another one",
+    Effect.gen(function* () {
+      const fs = yield* FileSystem.FileSystem
+      const at = yield* location
+      let reads = 0
+      const counting = FileSystem.make({
+        ...fs,
+        readFile: (path) => Effect.suspend(() => (reads++, fs.readFile(path)))
+      })
+      yield* (yield* open).update(increment("a"))
+      const file = yield* Effect.provideService(open, FileSystem.FileSystem, counting)
+      const readsFor = Effect.fnUntraced(function* (seconds: number, expected: Counts) {
+        yield* fs.utimes(at, Date.now() / 1000 - seconds, Date.now() / 1000 - seconds)
+        reads = 0
+        for (const _ of [1, 2, 3]) assert.deepStrictEqual(yield* file.read, expected)
+        return reads
+      })
+      assert.strictEqual(yield* readsFor(60, { a: 1 }), 1)
+      yield* fs.writeFileString(at, '{"a":2}')
+      assert.strictEqual(yield* readsFor(30, { a: 2 }), 1)
+      // So lately that it may have changed twice within one step of the file system's clock.
+      assert.strictEqual(yield* readsFor(0, { a: 2 }), 3)
+    })
+  )
+
+  test(
     "loses no change when many are made at once by many",
     Effect.gen(function* () {
       const files = yield* Effect.forEach([1, 2, 3], () => open)

@@ -6,9 +6,11 @@ import * as Exit from "effect/Exit"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import { StagingDisk } from "../../../src/runtime/archive/StagingDisk.ts"
 import { Home } from "../../../src/runtime/store/Home.ts"
 import * as UnpackedIndex from "../../../src/runtime/store/UnpackedIndex.ts"
 import { layer, UnpackedReleases } from "../../../src/runtime/store/UnpackedReleases.ts"
+import * as FaultyDisk from "../archive/FaultyDisk.ts"
 import * as FaultyFileSystem from "../FaultyFileSystem.ts"
 import { fetchedFrom, tree, writePackage } from "../install/Packages.ts"
 import { test } from "../install/Project.ts"
@@ -21,7 +23,7 @@ describe("UnpackedReleases", () => {
       const source = writePackage(root, "a", "1.0.0", FILES)
       const unpacked = yield* UnpackedReleases
       const fetched = yield* fetchedFrom(source)
-      const directory = yield* unpacked.ensure(fetched)
+      const { directory } = yield* unpacked.ensure(fetched)
       assert.strictEqual(directory, unpacked.directoryOf(fetched.manifest.contentHash))
       assert.deepStrictEqual(tree(directory), tree(source))
       const inode = Fs.statSync(Path.join(directory, "index.js")).ino
@@ -42,7 +44,7 @@ describe("UnpackedReleases", () => {
       const source = writePackage(root, "a", "1.0.0", FILES)
       const unpacked = yield* UnpackedReleases
       const fetched = yield* fetchedFrom(source)
-      const directory = yield* unpacked.ensure(fetched)
+      const { directory } = yield* unpacked.ensure(fetched)
       const linked = Path.join(root, "linked.js")
       Fs.linkSync(Path.join(directory, "index.js"), linked)
       Fs.writeFileSync(linked, "module.exports = 666")
@@ -66,6 +68,32 @@ describe("UnpackedReleases", () => {
       assert.deepStrictEqual(Fs.readdirSync(unpacked.root), [])
       assert.deepStrictEqual(yield* unpacked.list, [])
     }).pipe(Effect.provide(layer)))
+
+  test("unpacks a release that is too large to be done at once, and leaves nothing else", ({ root }) =>
+    Effect.gen(function* () {
+      const large = Array.from({ length: 300_000 }, (_, i) => (i * 7919) % 104_729).join(" ")
+      const source = writePackage(root, "a", "1.0.0", { ...FILES, "large.txt": large })
+      const unpacked = yield* UnpackedReleases
+      const { contentHash, directory } = yield* unpacked.ensure(yield* fetchedFrom(source))
+      assert.deepStrictEqual(tree(directory), tree(source))
+      assert.deepStrictEqual(Fs.readdirSync(unpacked.root).toSorted(), [contentHash, `${contentHash}.json`])
+    }).pipe(Effect.provide(layer)))
+
+  test("leaves nothing of a release whose files the disk does not take, whichever of them it is", ({ root }) =>
+    Effect.gen(function* () {
+      const fetched = yield* fetchedFrom(writePackage(root, "a", "1.0.0", FILES))
+      const { files } = yield* Home
+      for (let failAfterWrites = 0; ; failAfterWrites++) {
+        const disk = Layer.succeed(StagingDisk, FaultyDisk.make({ code: "ENOSPC", failAfterWrites }))
+        const exit = yield* Effect.flatMap(UnpackedReleases, (unpacked) => unpacked.ensure(fetched)).pipe(
+          Effect.exit,
+          Effect.provide(Layer.provide(Layer.fresh(layer), disk), { local: true })
+        )
+        if (Exit.isSuccess(exit)) break
+        assert.deepStrictEqual(Fs.readdirSync(files), [])
+        assert.isBelow(failAfterWrites, 6)
+      }
+    }))
 
   test("counts whole or not at all, whichever write the disk fails at", ({ root }) =>
     Effect.gen(function* () {
