@@ -3,9 +3,9 @@
  * ignores failed writes and never waits for slow ones, so both are told to the download instead.
  */
 import * as Effect from "effect/Effect"
-import type * as Fiber from "effect/Fiber"
 import type { Content, StorageFailed } from "../../protocol/swarm/Content.ts"
 import { lengthOfPiece, type Torrent } from "../../protocol/swarm/Torrent.ts"
+import type { Run } from "./DownloadSession.ts"
 
 type StoreCallback = (error: Error | null, bytes?: Buffer) => void
 interface Range {
@@ -30,12 +30,7 @@ export interface Handlers {
 
 const asBuffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 
-export const make = (
-  torrent: Torrent,
-  content: Content,
-  run: (effect: Effect.Effect<void>) => Fiber.Fiber<void>,
-  handlers: Handlers
-): ChunkStore => {
+export const make = (torrent: Torrent, content: Content, run: Run, handlers: Handlers): ChunkStore => {
   let pending = 0
   const addPending = (bytes: number) => {
     pending += bytes

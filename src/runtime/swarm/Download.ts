@@ -3,36 +3,25 @@
  * info dictionary is asked of a peer where it is not known (BEP 9), and a session does the rest.
  * Ends when every piece is written, or when it is clear that it will not be.
  */
+import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as FiberSet from "effect/FiberSet"
-import * as Latch from "effect/Latch"
+import type * as Exit from "effect/Exit"
 import * as Random from "effect/Random"
-import * as Result from "effect/Result"
-import * as Schedule from "effect/Schedule"
+import * as Scope from "effect/Scope"
 import * as Infohash from "../../protocol/core/Infohash.ts"
-import type { DhtError } from "../../protocol/dht/DhtError.ts"
-import type { StorageFailed } from "../../protocol/swarm/Content.ts"
 import type { DownloadRequest, Progress } from "../../protocol/swarm/Swarm.ts"
 import { CorruptPeers, DownloadStalled, NoPeers, SwarmError } from "../../protocol/swarm/SwarmError.ts"
 import { fromInfo, InvalidTorrent, type Torrent } from "../../protocol/swarm/Torrent.ts"
-import * as DownloadPeers from "./DownloadPeers.ts"
+import { DownloadPeers } from "./DownloadPeers.ts"
 import type { DownloadSession, Setting } from "./DownloadSession.ts"
-import { ENOUGH_PEERS } from "./SwarmOptions.ts"
+import { Fibers } from "./Fibers.ts"
+import { isCorrupt, search } from "./PeerSearch.ts"
+import * as ProgressReports from "./ProgressReports.ts"
 import type { SwarmNode } from "./SwarmNode.ts"
+import { after, every } from "./Timer.ts"
 
-/** Look-ups that bring nobody who serves the torrent, one after another, before the download gives up. */
-export const FRUITLESS_LOOKUPS_MAX = 3
-/** Between the end of the last liar and the look-up that decides whether there is anyone else. */
-const CORRUPT_GRACE = Duration.seconds(1)
-/**
- * How long peers that are named or likely have before the DHT is asked for more: most releases are here by then, and
- * a look-up costs more packets than they do.
- */
-const HEAD_START = Duration.millis(200)
-/** Bytes of a torrent for which one peer will do, unless it is slow. */
-const SMALL_BYTES = 1024 * 1024
 /** How often owed blocks are looked after. */
 const TICK = Duration.millis(250)
 
@@ -40,6 +29,17 @@ const swarmError = (reason: SwarmError["reason"]) => new SwarmError({ reason })
 
 /** Makes the session of one download: whoever decides what to ask of whom. */
 export type MakeSession = (setting: Setting) => DownloadSession
+
+interface Ending {
+  readonly torrent: Torrent
+  readonly progress: Progress
+}
+
+/** A download on its way, and what it takes to end it. */
+interface Attempt {
+  readonly ended: Deferred.Deferred<Ending, SwarmError>
+  readonly stop: (exit: Exit.Exit<unknown, unknown>) => Effect.Effect<void>
+}
 
 /** See `Swarm.download`. */
 export const run = Effect.fn("Download.run")(function* (
@@ -51,13 +51,21 @@ export const run = Effect.fn("Download.run")(function* (
   if (request.torrent !== undefined && !Infohash.equals(request.torrent.infohash, request.infohash)) {
     return yield* swarmError(new InvalidTorrent({ infohash, problem: "the given torrent has another infohash" }))
   }
-  return yield* Effect.scoped(attempt(node, request, makeSession))
+  const { progress, torrent } = yield* Effect.acquireUseRelease(
+    Effect.contextWith((context: Context.Context<never>) =>
+      Effect.sync(() => begin(node, request, makeSession, context))
+    ),
+    ({ ended }) => Deferred.await(ended),
+    ({ stop }, exit) => stop(exit)
+  )
+  if (request.onProgress !== undefined) yield* request.onProgress(progress)
+  return torrent
 })
 
 const atDeadline = (
   infohash: string,
   waitedMs: number,
-  peers: DownloadPeers.DownloadPeers,
+  peers: DownloadPeers,
   { receivedBytes, totalBytes }: Progress
 ): SwarmError["reason"] => {
   if (isCorrupt(peers)) return new CorruptPeers({ infohash, peers: peers.bans.names })
@@ -65,136 +73,75 @@ const atDeadline = (
   return new DownloadStalled({ infohash, receivedBytes, totalBytes, waitedMs })
 }
 
-/** Everyone who ever gave anything lied, and nobody else is there. */
-const isCorrupt = (peers: DownloadPeers.DownloadPeers): boolean =>
-  peers.bans.names.length > 0 && peers.connections.size === 0 && !peers.hadHonest
-
-const attempt = Effect.fnUntraced(function* (node: SwarmNode, request: DownloadRequest, makeSession: MakeSession) {
+const begin = (
+  node: SwarmNode,
+  request: DownloadRequest,
+  makeSession: MakeSession,
+  context: Context.Context<never>
+): Attempt => {
+  const { onProgress } = request
   const infohash = Infohash.toHex(request.infohash)
   const startedAt = node.now()
-  const done = yield* Deferred.make<void, SwarmError>()
-  const known = yield* Deferred.make<Torrent, SwarmError>()
-  const moved = yield* Latch.make()
-  const runFork = yield* FiberSet.makeRuntime()
+  const done = Deferred.makeUnsafe<void, SwarmError>()
+  const known = Deferred.makeUnsafe<Torrent, SwarmError>()
+  const ended = Deferred.makeUnsafe<Ending, SwarmError>()
+  const files = Scope.makeUnsafe()
+  const fibers = new Fibers(context)
+  const random = Context.get(context, Random.Random)
 
-  const random = yield* Random.Random
+  const report = Effect.suspend(() => onProgress?.(session.progress) ?? Effect.void)
+  const onMoved = ProgressReports.make(
+    fibers.run,
+    Effect.onError(report, (cause) => Deferred.failCause(ended, cause))
+  )
   const session = makeSession({
     infohash: request.infohash,
     now: node.now,
-    run: runFork,
+    run: fibers.run,
     random: () => random.nextDoubleUnsafe(),
     requestTimeoutMs: node.settings.requestTimeoutMs,
     outcome: {
       onInfo: (info) =>
-        void runFork(
-          Deferred.completeWith(known, fromInfo(info, infohash).pipe(Effect.mapError((reason) => swarmError(reason))))
-        ),
-      onProgress: () => void moved.openUnsafe(),
+        fibers.run(Effect.asVoid(Deferred.into(Effect.mapError(fromInfo(info, infohash), swarmError), known))),
+      onProgress: onProgress === undefined ? () => {} : onMoved,
       onComplete: () => void Deferred.doneUnsafe(done, Effect.void),
       onStorageFailed: (error) => void Deferred.doneUnsafe(done, Effect.fail(swarmError(error)))
     }
   })
-  const peers = yield* DownloadPeers.make(node, request.infohash, (connection) => session.onConnection(connection))
+  const peers = new DownloadPeers(node, request.infohash, fibers.run, (connection) => session.onConnection(connection))
   session.join(peers)
-  if (request.torrent !== undefined) yield* Deferred.succeed(known, request.torrent)
+  if (request.torrent !== undefined) Deferred.doneUnsafe(known, Effect.succeed(request.torrent))
 
   const transfer = Effect.gen(function* () {
     const torrent = yield* Deferred.await(known)
     session.setTorrent(torrent)
     // Nobody is asked for anything while the content is looked through.
     peers.idleFrom = Infinity
-    const content = yield* request.open(torrent).pipe(Effect.mapError((error: StorageFailed) => swarmError(error)))
+    const content = yield* Effect.mapError(request.open(torrent), swarmError)
     yield* session.fetch(torrent, content)
     peers.idleFrom = node.now()
     yield* Deferred.await(done)
     peers.noteGivers()
-    return torrent
+    return { torrent, progress: session.progress }
+  }).pipe(Effect.provideService(Scope.Scope, files))
+
+  const stopTicking = every(TICK, () => session.tick())
+  const forgetTimeout = after(Duration.fromInputUnsafe(request.timeout), () => {
+    const reason = atDeadline(infohash, node.now() - startedAt, peers, session.progress)
+    Deferred.doneUnsafe(ended, Effect.fail(swarmError(reason)))
   })
-
-  yield* Effect.forkScoped(
-    Effect.schedule(
-      Effect.sync(() => session.tick()),
-      Schedule.spaced(TICK)
-    )
-  )
-  const { onProgress } = request
-  const report = onProgress === undefined ? Effect.void : Effect.suspend(() => onProgress(session.progress))
-  // One report at a time, of the newest state: a slow listener holds nothing up.
-  const reports = moved.await.pipe(
-    Effect.andThen(Effect.sync(() => moved.closeUnsafe())),
-    Effect.andThen(report),
-    Effect.forever
-  )
-  const deadline = Effect.suspend(() => {
-    const waitedMs = node.now() - startedAt
-    return Effect.fail(swarmError(atDeadline(infohash, waitedMs, peers, session.progress)))
-  }).pipe(Effect.delay(request.timeout))
-  const all = [transfer, search(node, request, peers, session), deadline]
-  const torrent = yield* Effect.raceAllFirst(onProgress === undefined ? all : [...all, reports])
-  yield* report
-  return torrent
-})
-
-/** Waits while enough peers give blocks, and pieces come of it. */
-const whileEnough = Effect.fnUntraced(function* (
-  node: SwarmNode,
-  peers: DownloadPeers.DownloadPeers,
-  session: DownloadSession
-) {
-  let before = -1
-  while (peers.givers(node.now()) >= ENOUGH_PEERS && session.progress.receivedBytes > before) {
-    before = session.progress.receivedBytes
-    yield* Effect.sleep(node.settings.lookupInterval)
+  // Whatever ends first decides.
+  for (const each of [search(node, request, peers, session), transfer]) {
+    fibers.run(Effect.asVoid(Deferred.into(each, ended)))
   }
-})
-
-/** Looks peers up while there are too few. Never succeeds; fails when nobody can be hoped for. */
-const search = Effect.fnUntraced(function* (
-  node: SwarmNode,
-  request: DownloadRequest,
-  peers: DownloadPeers.DownloadPeers,
-  session: DownloadSession
-): Effect.fn.Return<never, SwarmError> {
-  const infohash = Infohash.toHex(request.infohash)
-  const { lookupInterval } = node.settings
-  const startedAt = node.now()
-  let fruitless = 0
-  let onlyLiars = false
-  let answered = false
-  let lastError: DhtError | undefined
-
-  yield* peers.offer(request.hints ?? [])
-  yield* peers.guess((request.torrent?.totalLength ?? Infinity) <= SMALL_BYTES)
-  yield* Effect.timeoutOption(peers.awaitIdle, HEAD_START)
-  while (true) {
-    // Hints again, too: the DHT may not know a peer that has left for a moment.
-    yield* peers.offer(request.hints ?? [])
-    const found = yield* Effect.result(node.dht.findPeers(request.infohash))
-    if (Result.isSuccess(found)) {
-      answered = true
-      yield* peers.offer(found.success)
-    } else {
-      lastError = found.failure
-      yield* Effect.logDebug(`Looking for peers of ${infohash} failed: ${found.failure.message}`)
+  return {
+    ended,
+    stop: (exit) => {
+      stopTicking()
+      forgetTimeout()
+      peers.closeAll()
+      // The content last, when nobody writes to it any more.
+      return Effect.andThen(fibers.end, Scope.close(files, exit))
     }
-    yield* Effect.timeoutOption(peers.awaitIdle, lookupInterval)
-    if (peers.isIdle && session.needsPeers && isCorrupt(peers)) {
-      if (onlyLiars) return yield* swarmError(new CorruptPeers({ infohash, peers: peers.bans.names }))
-      onlyLiars = true
-      yield* Effect.sleep(Duration.min(CORRUPT_GRACE, lookupInterval))
-      continue
-    }
-    onlyLiars = false
-    if (!peers.isIdle) {
-      if (peers.connections.size > 0) fruitless = 0
-      yield* whileEnough(node, peers, session)
-      continue
-    }
-    // Peers that gave something may come back: then only the deadline ends the wait.
-    if (session.needsPeers && !peers.hadHonest && ++fruitless >= FRUITLESS_LOOKUPS_MAX) {
-      if (!answered && lastError !== undefined && !peers.reached) return yield* swarmError(lastError)
-      return yield* swarmError(new NoPeers({ infohash, waitedMs: node.now() - startedAt }))
-    }
-    yield* Effect.sleep(lookupInterval)
   }
-})
+}

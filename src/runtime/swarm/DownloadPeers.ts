@@ -4,27 +4,21 @@
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as FiberMap from "effect/FiberMap"
-import * as Latch from "effect/Latch"
-import * as Option from "effect/Option"
 import * as Random from "effect/Random"
-import * as Schedule from "effect/Schedule"
-import type * as Scope from "effect/Scope"
-import * as Semaphore from "effect/Semaphore"
 import type { Infohash } from "../../protocol/core/Infohash.ts"
-import * as PeerAddress from "../../protocol/core/PeerAddress.ts"
+import type * as PeerAddress from "../../protocol/core/PeerAddress.ts"
 import { RecentMap } from "../../protocol/core/RecentMap.ts"
 import { type Address, Bans } from "./Bans.ts"
+import { Dialers, type Fate } from "./Dialers.ts"
 import { mayDial } from "./DialRule.ts"
-import { HandshakeFailed } from "./HandshakeExchange.ts"
+import type { Run } from "./DownloadSession.ts"
 import { HostShares } from "./HostShares.ts"
 import type { OpenPeer, PeerConnection } from "./PeerConnection.ts"
 import { DIALLED_MAX, INCOMING_PER_TORRENT_MAX } from "./SwarmOptions.ts"
 import type { SwarmNode } from "./SwarmNode.ts"
+import { after } from "./Timer.ts"
 import { TorrentPlaces } from "./TorrentPlaces.ts"
 
-/** Pauses before an address is dialled again: 0.2 and 0.8 s. The next look-up may bring it back. */
-const RETRY = Schedule.exponential("200 millis", 4).pipe(Schedule.jittered, Schedule.upTo({ times: 2 }))
 /** Addresses of one download being dialled or waiting for their turn; a look-up may bring thousands. */
 export const ADDRESSES_MAX = 500
 /** Addresses of one public host at a time: several users may share one, and one may announce any number. */
@@ -46,9 +40,11 @@ export class DownloadPeers {
   readonly #givers = new Set<string>()
   readonly #node: SwarmNode
   readonly #infohash: Infohash
-  readonly #dialers: FiberMap.FiberMap<string>
-  readonly #turns = Semaphore.makeUnsafe(DIALLED_MAX)
-  readonly #idle = Latch.makeUnsafe(true)
+  readonly #dialers: Dialers
+  /** Connections that we opened, and to where. */
+  readonly #dialled = new Map<PeerConnection, PeerAddress.PeerAddress>()
+  /** Who waits for {@link isIdle}. */
+  readonly #idleWaiters = new Set<() => void>()
   readonly #onConnection: (connection: PeerConnection) => void
   /** Addresses whose peers broke the protocol: not dialled again by this download. */
   readonly #broken = new Set<string>()
@@ -58,21 +54,26 @@ export class DownloadPeers {
   readonly #crowded = new Set<string>()
   /** Addresses of peers that had to make room: others are tried before them. */
   readonly #useless = new RecentMap<string, true>(ADDRESSES_MAX)
+  readonly #unregister: () => void
   #live = 0
-  #waiting = 0
-  #isOver = false
 
-  constructor(
-    node: SwarmNode,
-    infohash: Infohash,
-    dialers: FiberMap.FiberMap<string>,
-    onConnection: (connection: PeerConnection) => void
-  ) {
+  /** Lets peers of the torrent in at once. `run` ends with the download. */
+  constructor(node: SwarmNode, infohash: Infohash, run: Run, onConnection: (connection: PeerConnection) => void) {
     this.#node = node
     this.#infohash = infohash
-    this.#dialers = dialers
+    this.#dialers = new Dialers({
+      most: DIALLED_MAX,
+      run,
+      dial: (address) => node.dial(address, infohash),
+      connect: (peer, address) => this.#connectDialled(peer, address),
+      isWelcome: (address) => this.#isWelcome(address)
+    })
     this.#onConnection = onConnection
     this.#places = new TorrentPlaces(INCOMING_PER_TORRENT_MAX, node.now)
+    this.#unregister = node.register(infohash, {
+      mayAccept: (host) => this.mayAccept(host),
+      accept: (peer) => void this.connect(peer)
+    })
   }
 
   /** Whether nobody is connected and nobody is being dialled. */
@@ -86,8 +87,22 @@ export class DownloadPeers {
     return [...this.#givers].some((name) => !liars.has(name))
   }
 
-  get awaitIdle(): Effect.Effect<void> {
-    return this.#idle.await
+  /** Waits until {@link isIdle} holds, and no longer than that. */
+  awaitIdle(atMost: Duration.Duration): Effect.Effect<void> {
+    return Effect.callback((resume) => {
+      if (this.isIdle) return resume(Effect.void)
+      const end = () => {
+        stop()
+        resume(Effect.void)
+      }
+      const forget = after(atMost, end)
+      const stop = () => {
+        forget()
+        this.#idleWaiters.delete(end)
+      }
+      this.#idleWaiters.add(end)
+      return Effect.sync(stop)
+    })
   }
 
   mayAccept(host: string): boolean {
@@ -132,10 +147,10 @@ export class DownloadPeers {
 
   /** Dials what may be dialled and is not yet, in any order: the first ones may be those of somebody who floods it. */
   offer(addresses: Iterable<PeerAddress.PeerAddress>): Effect.Effect<void> {
-    return this.#offer(addresses, (address) => {
-      const again = { schedule: RETRY, until: () => this.#wasUseless(address) }
-      return this.#dialer(address).pipe(Effect.retry(again), Effect.ignore)
-    })
+    return this.#offer(addresses, (address) => ({
+      mayRetry: () => !this.#wasUseless(address),
+      onLost: () => {}
+    }))
   }
 
   /**
@@ -144,48 +159,51 @@ export class DownloadPeers {
    */
   guess(isSmall: boolean): Effect.Effect<void> {
     const { likely } = this.#node
-    return this.#offer(isSmall ? likely.one(this.#infohash[0]!) : likely.all, (address) =>
-      this.#dialer(address).pipe(Effect.catch(() => Effect.sync(() => likely.forget(address))))
-    )
+    return this.#offer(isSmall ? likely.one(this.#infohash[0]!) : likely.all, (address) => ({
+      mayRetry: () => false,
+      onLost: () => likely.forget(address)
+    }))
   }
 
   /** Whoever of those that are here has given something and was not found to lie is likely to have other torrents, too. */
   noteGivers(): void {
-    for (const { peer, wire } of this.connections) {
-      if (peer.incoming || wire.downloaded === 0 || !this.bans.mayDial(peer)) continue
-      Option.map(PeerAddress.make(peer.host, peer.port), (address) => this.#node.likely.note(address))
+    for (const [{ wire }, address] of this.#dialled) {
+      if (wire.downloaded > 0 && this.bans.mayDial(address)) this.#node.likely.note(address)
     }
   }
 
   #offer(
     addresses: Iterable<PeerAddress.PeerAddress>,
-    dialer: (address: PeerAddress.PeerAddress) => Effect.Effect<void>
+    fateOf: (address: PeerAddress.PeerAddress) => Pick<Fate, "mayRetry" | "onLost">
   ): Effect.Effect<void> {
+    return Effect.map(Random.shuffle(addresses), (shuffled) => {
+      const ranked = shuffled.toSorted((a, b) => Number(this.#wasUseless(a)) - Number(this.#wasUseless(b)))
+      for (const address of ranked) this.#offerOne(address, fateOf(address))
+    })
+  }
+
+  #offerOne(peer: PeerAddress.PeerAddress, fate: Pick<Fate, "mayRetry" | "onLost">): void {
     const { address, settings } = this.#node
     const own = { host: address.host, port: address.port, allowPrivatePeers: settings.allowPrivatePeers }
-    const offerOne = Effect.fnUntraced({ self: this }, function* (peer: PeerAddress.PeerAddress) {
-      if (!mayDial(peer, own) || !this.#isWelcome(peer) || this.#live >= ADDRESSES_MAX) return
-      if (yield* FiberMap.has(this.#dialers, String(peer))) return
-      if (!this.#shares.enter(peer.host)) return void this.#crowded.add(peer.host)
-      this.#enter()
-      const leave = Effect.sync(() => {
-        this.#shares.leave(peer.host)
-        this.#crowded.delete(peer.host)
-        this.#leave()
-      })
-      yield* FiberMap.run(this.#dialers, String(peer), Effect.ensuring(dialer(peer), leave))
-    })
-    return Effect.flatMap(Random.shuffle(addresses), (shuffled) => {
-      const ranked = shuffled.toSorted((a, b) => Number(this.#wasUseless(a)) - Number(this.#wasUseless(b)))
-      return Effect.forEach(ranked, offerOne, { discard: true })
-    })
+    if (!mayDial(peer, own) || !this.#isWelcome(peer) || this.#live >= ADDRESSES_MAX) return
+    if (this.#dialers.has(peer)) return
+    if (!this.#shares.enter(peer.host)) return void this.#crowded.add(peer.host)
+    this.#enter()
+    const onEnd = () => {
+      this.#shares.leave(peer.host)
+      this.#crowded.delete(peer.host)
+      this.#leave()
+    }
+    this.#dialers.add(peer, { ...fate, onEnd })
   }
 
   /** Lets waiting addresses have the turn of peers that give nothing, as many as there are. */
   makeRoom(now: number): void {
-    let wanted = this.#waiting
-    const patienceMs = Math.max(USELESS_MIN_MS, USELESS_MS / (1 + this.#waiting))
-    for (const connection of this.connections) {
+    let wanted = this.#dialers.waiting
+    const patienceMs = Math.max(USELESS_MIN_MS, USELESS_MS / (1 + wanted))
+    // A copy: with each that is closed another may come.
+    const connections = [...this.connections]
+    for (const connection of connections) {
       const { peer, wire } = connection
       if (peer.incoming || (wanted <= 0 && !this.#crowded.has(peer.host))) continue
       const idleMs = now - Math.max(wire.lastBlockAt, this.idleFrom)
@@ -199,7 +217,9 @@ export class DownloadPeers {
 
   /** The download is over. */
   closeAll(): void {
-    this.#isOver = true
+    this.#unregister()
+    this.#dialers.stop()
+    this.#idleWaiters.clear()
     for (const connection of this.connections) connection.close()
   }
 
@@ -213,51 +233,21 @@ export class DownloadPeers {
 
   #enter(): void {
     this.#live++
-    this.#idle.closeUnsafe()
   }
 
   #leave(): void {
-    if (--this.#live === 0) this.#idle.openUnsafe()
+    if (--this.#live > 0) return
+    const waiters = [...this.#idleWaiters]
+    for (const tell of waiters) tell()
   }
 
-  /** One connection to an address, when its turn has come. Fails where it may be tried again. */
-  #dialer(address: PeerAddress.PeerAddress): Effect.Effect<void, HandshakeFailed> {
-    const once = Effect.gen({ self: this }, function* () {
-      if (!this.#isWelcome(address)) return
-      const peer = yield* this.#node.dial(address, this.#infohash)
-      const connection = this.connect(peer)
-      yield* Effect.callback<void>((resume) => connection.onClosed(() => resume(Effect.void)))
-      if (connection.faulted) this.#broken.add(String(address))
-      if (!this.#isOver && this.#isWelcome(address))
-        return yield* new HandshakeFailed({ peer: String(address), problem: "it left" })
+  #connectDialled(peer: OpenPeer, address: PeerAddress.PeerAddress): PeerConnection {
+    const connection = this.connect(peer)
+    this.#dialled.set(connection, address)
+    connection.onClosed(() => {
+      this.#dialled.delete(connection)
+      if (connection.faulted) this.#broken.add(connection.name)
     })
-    return Effect.suspend(() => {
-      this.#waiting++
-      let waiting = true
-      const start = () => {
-        if (waiting) this.#waiting--
-        waiting = false
-      }
-      return this.#turns.withPermit(Effect.andThen(Effect.sync(start), once)).pipe(
-        Effect.ensuring(Effect.sync(start)),
-        Effect.tapError((error) => Effect.logDebug(error.message))
-      )
-    })
+    return connection
   }
 }
-
-/** Dialling ends with the scope, and so do the connections. */
-export const make = Effect.fnUntraced(function* (
-  node: SwarmNode,
-  infohash: Infohash,
-  onConnection: (connection: PeerConnection) => void
-): Effect.fn.Return<DownloadPeers, never, Scope.Scope> {
-  const dialers = yield* FiberMap.make<string>()
-  const peers = new DownloadPeers(node, infohash, dialers, onConnection)
-  yield* Effect.addFinalizer(() => Effect.sync(() => peers.closeAll()))
-  yield* node.register(infohash, {
-    mayAccept: (host) => peers.mayAccept(host),
-    accept: (peer) => void peers.connect(peer)
-  })
-  return peers
-})

@@ -5,7 +5,6 @@
  */
 import { createHash } from "node:crypto"
 import type * as Effect from "effect/Effect"
-import type * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
 import type { Content, StorageFailed } from "../../protocol/swarm/Content.ts"
 import type { Progress } from "../../protocol/swarm/Swarm.ts"
@@ -28,7 +27,7 @@ export interface Outcome {
 }
 
 /** For work on the content, which ends with the download. */
-export type Run = (effect: Effect.Effect<void>) => Fiber.Fiber<void>
+export type Run = (effect: Effect.Effect<void>) => unknown
 
 export interface Setting {
   readonly infohash: Uint8Array

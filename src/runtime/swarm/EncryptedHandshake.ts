@@ -3,7 +3,6 @@
  * (without saying so), and how the rest is said. Both sides send random bytes of random length first, so each searches
  * for what it expects, 512 bytes far and no further.
  */
-import * as Effect from "effect/Effect"
 import type { Infohash } from "../../protocol/core/Infohash.ts"
 import {
   encrypted,
@@ -21,7 +20,7 @@ import {
   VERIFICATION_BYTES
 } from "./Encryption.ts"
 import * as KeyExchange from "./KeyExchange.ts"
-import type { SocketReader } from "./SocketReader.ts"
+import type { SocketReader, Steps } from "./SocketReader.ts"
 
 /** Bytes that the side that dialled may send of its stream before it has an answer (IA): a handshake and little else. */
 export const INITIAL_MAX_BYTES = 4096
@@ -32,10 +31,10 @@ const u16 = (bytes: Uint8Array, at: number): number => (bytes[at]! << 8) | bytes
 const methodsAt = (bytes: Uint8Array, at: number): number => bytes[at + 3]! & (Method.plaintext | Method.rc4)
 
 /** Takes a pad and forgets it; the cipher has to move on over it. */
-const skipPad = Effect.fnUntraced(function* (reader: SocketReader, length: number, { incoming }: StreamCipher) {
+function* skipPad(reader: SocketReader, length: number, { incoming }: StreamCipher): Steps<void> {
   if (length > PAD_MAX_BYTES) return yield* reader.refuse("it announces more padding than there may be")
   incoming.apply(yield* reader.take(length))
-})
+}
 
 /** How the stream goes on: in both ciphers, or as it is. */
 const chosen = (method: number, cipher: StreamCipher): StreamCipher | undefined =>
@@ -45,10 +44,10 @@ const chosen = (method: number, cipher: StreamCipher): StreamCipher | undefined 
  * The side that dialled. `first` is the beginning of our stream, which saves a round trip. Gives the cipher of the
  * stream; `undefined` where the other side chose plaintext.
  */
-export const initiate = Effect.fnUntraced(function* (
+export function* initiate(
   reader: SocketReader,
   options: { readonly infohash: Infohash; readonly provide: number; readonly first: Uint8Array }
-) {
+): Steps<StreamCipher | undefined> {
   const { first, infohash, provide } = options
   const keys = KeyExchange.generate()
   reader.socket.write(Buffer.concat([keys.publicKey, pad()]))
@@ -65,7 +64,7 @@ export const initiate = Effect.fnUntraced(function* (
   if (method !== Method.plaintext && method !== Method.rc4) return yield* reader.refuse("it chose no way to go on")
   yield* skipPad(reader, u16(answer, 4), cipher)
   return chosen(method, cipher)
-})
+}
 
 export interface Opened {
   readonly infohash: Infohash
@@ -79,14 +78,14 @@ export interface Opened {
  * The side that listens; the key of the other side has been read. `find` tells which torrent a mark means, `choose`
  * takes the methods that are offered and gives one of them, or 0.
  */
-export const respond = Effect.fnUntraced(function* (
+export function* respond(
   reader: SocketReader,
   theirKey: Uint8Array,
   options: {
     readonly find: (mark: Uint8Array) => Infohash | undefined
     readonly choose: (provided: number) => number
   }
-) {
+): Steps<Opened> {
   const keys = KeyExchange.generate()
   const secret = KeyExchange.secret(keys, theirKey)
   if (secret === undefined) return yield* reader.refuse("its key is none")
@@ -106,5 +105,5 @@ export const respond = Effect.fnUntraced(function* (
   const method = options.choose(methodsAt(opening, VERIFICATION_BYTES))
   if (method === 0) return yield* reader.refuse("it offers no way to go on")
   reader.socket.write(encrypted(proposal(method), cipher.outgoing))
-  return { infohash, first, cipher: chosen(method, cipher) } satisfies Opened
-})
+  return { infohash, first, cipher: chosen(method, cipher) }
+}

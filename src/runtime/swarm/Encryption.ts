@@ -2,7 +2,7 @@
  * Message Stream Encryption ("protocol encryption"), the parts of it: what the two sides hash, how their ciphers begin,
  * and what stands before the stream. Nothing here reads or writes a socket.
  */
-import { createHash, randomBytes, randomInt } from "node:crypto"
+import { hash as digestOf, randomBytes, randomInt } from "node:crypto"
 import type { Infohash } from "../../protocol/core/Infohash.ts"
 import { Rc4 } from "./Rc4.ts"
 
@@ -24,11 +24,8 @@ export interface StreamCipher {
   readonly outgoing: Rc4
 }
 
-const hash = (label: string, ...parts: ReadonlyArray<Uint8Array>): Buffer => {
-  const digest = createHash("sha1").update(label, "latin1")
-  for (const part of parts) digest.update(part)
-  return digest.digest()
-}
+const hash = (label: string, ...parts: ReadonlyArray<Uint8Array>): Buffer =>
+  digestOf("sha1", Buffer.concat([Buffer.from(label, "latin1"), ...parts]), "buffer")
 
 /** HASH('req1', S): where the padding of the side that dialled ends. */
 export const syncMark = (secret: Uint8Array): Uint8Array => hash("req1", secret)

@@ -81,7 +81,9 @@ const within = (value: Bencode.Value | undefined, most: number): number | undefi
 
 const versionOf = (value: Bencode.Value | undefined): string | undefined =>
   value instanceof Uint8Array
-    ? new TextDecoder().decode(value.subarray(0, VERSION_MAX_CHARS)).replace(/[^\x20-\x7e]/gu, "?")
+    ? Buffer.from(value.subarray(0, VERSION_MAX_CHARS))
+        .toString()
+        .replace(/[^\x20-\x7e]/gu, "?")
     : undefined
 
 /** `None` when the payload is too long or no bencoded dictionary; keys of a wrong type count as absent. */

@@ -4,7 +4,6 @@
  * before somebody asks for it: an idle seed costs its torrent in memory and nothing else, so one node
  * can hold ten thousand. What they share is the node's: one announcer, one cache of pieces.
  */
-import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as FiberSet from "effect/FiberSet"
 import * as Result from "effect/Result"
@@ -126,14 +125,16 @@ export const make = Effect.fnUntraced(function* (
     ): Effect.fn.Return<void, SwarmError, Scope.Scope> {
       const scope = yield* Effect.scope
       const offer = new Offer(node, torrent, content, cache, run, seedOptions.onDamage)
-      yield* Scope.addFinalizer(
-        scope,
-        Effect.sync(() => offer.close())
-      )
-      // With no more context than it needs, which is kept with its finalizer: there may be ten thousand.
-      yield* node
-        .register(torrent.infohash, offer)
-        .pipe(Effect.updateContext((_: Context.Context<Scope.Scope>) => Context.make(Scope.Scope, scope)))
+      const enter = Effect.suspend(() => {
+        const leave = node.register(torrent.infohash, offer)
+        const end = Effect.sync(() => {
+          leave()
+          offer.close()
+        })
+        // With no context, which would be kept with its finalizer: there may be ten thousand.
+        return Scope.addFinalizer(scope, end)
+      })
+      yield* Effect.uninterruptible(enter)
       const { onAnnounce } = seedOptions
       yield* announcer.add(
         torrent.infohash,

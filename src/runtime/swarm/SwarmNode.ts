@@ -10,6 +10,7 @@ import * as FiberSet from "effect/FiberSet"
 import * as Metric from "effect/Metric"
 import * as Option from "effect/Option"
 import * as Random from "effect/Random"
+import * as Result from "effect/Result"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import { createServer, type Server, type Socket } from "node:net"
@@ -18,6 +19,7 @@ import * as PeerAddress from "../../protocol/core/PeerAddress.ts"
 import { Dht } from "../../protocol/dht/Dht.ts"
 import { NodeOffers } from "../dht/entry/NodeOffers.ts"
 import { ListenFailed, SwarmError } from "../../protocol/swarm/SwarmError.ts"
+import * as Dialling from "./Dialling.ts"
 import * as Handshake from "./Handshake.ts"
 import * as HandshakeExchange from "./HandshakeExchange.ts"
 import { IncomingPlaces, type Place } from "./IncomingPlaces.ts"
@@ -27,6 +29,7 @@ import { type OpenPeer, PeerConnection } from "./PeerConnection.ts"
 import { EVICTABLE, IDLE_MAX, INCOMING_MAX, INCOMING_PER_HOST_AND_TORRENT_MAX, type Settings } from "./SwarmOptions.ts"
 import { type Acceptor, TorrentTable } from "./TorrentTable.ts"
 import { NodeBacklog } from "./SendBacklog.ts"
+import { after } from "./Timer.ts"
 import * as UtpRefusal from "./UtpRefusal.ts"
 
 export type { Acceptor } from "./TorrentTable.ts"
@@ -59,10 +62,10 @@ export interface SwarmNode {
   /** Takes a connection on. It is closed with the node, or when it has been silent for long. */
   readonly adopt: (peer: OpenPeer) => PeerConnection
   /**
-   * Lets peers of a torrent, or of a topic that is no torrent, in until the scope closes. Of several acceptors the first
+   * Lets peers of a torrent, or of a topic that is no torrent, in; the result ends that. Of several acceptors the first
    * that agrees takes a peer.
    */
-  readonly register: (infohash: Infohash.Infohash, acceptor: Acceptor) => Effect.Effect<void, never, Scope.Scope>
+  readonly register: (infohash: Infohash.Infohash, acceptor: Acceptor) => () => void
 }
 
 /** BEP 20: client letters and version, then 12 random characters. */
@@ -159,29 +162,47 @@ export const make = Effect.fnUntraced(function* (
     return held < INCOMING_PER_HOST_AND_TORRENT_MAX
   }
 
-  const answer = Effect.fnUntraced(function* (socket: Socket, connection: IncomingConnection) {
+  /** Gives a peer with its handshake to whoever serves that torrent; or says why nobody does. */
+  const admit = (socket: Socket, connection: IncomingConnection, received: HandshakeExchange.Received) => {
     const { host, port } = connection
-    const received = yield* HandshakeExchange.receive(socket, host, {
-      encryption: settings.encryption,
-      find: (mark) => torrents.find(mark),
-      mayExchangeKeys: () => pace.allows(host)
-    })
     const { cipher, handshake, rest } = received
-    const refuse = (problem: string) => new HandshakeExchange.HandshakeFailed({ peer: host, problem })
-    if (Buffer.compare(handshake.peerId, peerId) === 0) return yield* refuse("it is this node itself")
+    if (Buffer.compare(handshake.peerId, peerId) === 0) return "it is this node itself"
     const acceptor = torrents.acceptorsOf(handshake.infohash).find((candidate) => candidate.mayAccept(host))
-    if (acceptor === undefined) return yield* refuse("it asks for a torrent that is not served")
+    if (acceptor === undefined) return "it asks for a torrent that is not served"
     const infohash = Infohash.toHex(handshake.infohash)
-    if (!hasShare(host, infohash)) return yield* refuse("its address has too many connections for this torrent")
+    if (!hasShare(host, infohash)) return "its address has too many connections for this torrent"
     connection.infohash = infohash
     const reply = Handshake.encode(handshake.infohash, peerId, { dht: offers !== undefined, fast: true })
     HandshakeExchange.reply(socket, received, reply)
     const { dht: hasDht, extended, fast } = handshake
     acceptor.accept({ socket, rest, cipher, host, port, incoming: true, extended, dht: hasDht, fast })
-  })
+    return undefined
+  }
+
+  const answer = (socket: Socket, connection: IncomingConnection) => {
+    const { host } = connection
+    const forgetTimeout = after(settings.handshakeTimeout, () => socket.destroy())
+    const listening = {
+      encryption: settings.encryption,
+      find: (mark: Uint8Array) => torrents.find(mark),
+      mayExchangeKeys: () => pace.allows(host)
+    }
+    HandshakeExchange.receive(socket, host, listening, (outcome) => {
+      forgetTimeout()
+      let problem: unknown
+      try {
+        problem = Result.isSuccess(outcome) ? admit(socket, connection, outcome.success) : outcome.failure.problem
+      } catch (defect) {
+        problem = defect
+      }
+      // Whatever went wrong: a socket that nobody has taken on is closed.
+      if (socket.listenerCount("data") === 0) socket.destroy()
+      if (problem !== undefined) run(Effect.logDebug(`The peer ${host} dialled and was not let in`, problem))
+    })
+  }
 
   const onSocket = (socket: Socket) => {
-    HandshakeExchange.quiet(socket)
+    Dialling.quiet(socket)
     const begunAt = now()
     const connection: IncomingConnection = {
       host: socket.remoteAddress ?? "",
@@ -201,18 +222,7 @@ export const make = Effect.fnUntraced(function* (
       incoming.delete(socket)
       places.leave(connection)
     })
-    run(
-      answer(socket, connection).pipe(
-        Effect.timeout(settings.handshakeTimeout),
-        Effect.catchCause((cause) => Effect.logDebug("A peer that dialled was not let in", cause)),
-        Effect.onExit(() =>
-          Effect.sync(() => {
-            // Whatever went wrong: a socket that nobody has taken on is closed.
-            if (socket.listenerCount("data") === 0) socket.destroy()
-          })
-        )
-      )
-    )
+    answer(socket, connection)
   }
 
   yield* Effect.addFinalizer(() =>
@@ -233,20 +243,16 @@ export const make = Effect.fnUntraced(function* (
 
   const localAddress = address.host === "0.0.0.0" ? undefined : address.host
   const dial = (peer: PeerAddress.PeerAddress, infohash: Infohash.Infohash) =>
-    HandshakeExchange.dial({
+    Dialling.dial({
       address: peer,
       localAddress,
       infohash,
       peerId,
       dht: offers !== undefined,
       encryption: settings.encryption,
-      patience: Duration.times(settings.handshakeTimeout, 1 / 2)
-    }).pipe(
-      Effect.timeoutOrElse({
-        duration: settings.handshakeTimeout,
-        orElse: () => new HandshakeExchange.HandshakeFailed({ peer: String(peer), problem: "it does not answer" })
-      })
-    )
+      patience: Duration.times(settings.handshakeTimeout, 1 / 2),
+      timeout: settings.handshakeTimeout
+    })
 
   return {
     settings,
@@ -258,10 +264,9 @@ export const make = Effect.fnUntraced(function* (
     likely: new LikelyPeers(),
     adopt,
     dial,
-    register: (infohash, acceptor) =>
-      Effect.acquireRelease(
-        Effect.sync(() => torrents.add(infohash, acceptor)),
-        () => Effect.sync(() => torrents.remove(infohash, acceptor))
-      )
+    register: (infohash, acceptor) => {
+      torrents.add(infohash, acceptor)
+      return () => torrents.remove(infohash, acceptor)
+    }
   }
 })

@@ -8,7 +8,7 @@ import type { Infohash } from "../../protocol/core/Infohash.ts"
 import type { PeerAddress } from "../../protocol/core/PeerAddress.ts"
 import { HandshakeFailed } from "./HandshakeExchange.ts"
 import type { OpenPeer, PeerConnection } from "./PeerConnection.ts"
-import type { SwarmNode } from "./SwarmNode.ts"
+import type { Acceptor, SwarmNode } from "./SwarmNode.ts"
 import { TorrentPlaces } from "./TorrentPlaces.ts"
 
 /** Peers of one topic that dialled us. */
@@ -34,14 +34,21 @@ export const serve = Effect.fnUntraced(function* (
   connect: Connect
 ): Effect.fn.Return<void, never, Scope.Scope> {
   const places = new TorrentPlaces(TOPIC_INCOMING_MAX, node.now)
-  yield* Effect.addFinalizer(() => Effect.sync(() => places.closeAll()))
-  yield* node.register(topic, {
+  const acceptor: Acceptor = {
     mayAccept: (host) => places.mayEnter(host),
     accept: (peer) => {
       if (!peer.extended) return void peer.socket.destroy()
       places.enter(begin(node, peer, connect))
     }
-  })
+  }
+  yield* Effect.acquireRelease(
+    Effect.sync(() => node.register(topic, acceptor)),
+    (leave) =>
+      Effect.sync(() => {
+        leave()
+        places.closeAll()
+      })
+  )
 })
 
 /** Dials a peer of a topic. The connection ends with the scope. */

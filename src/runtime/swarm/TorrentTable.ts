@@ -14,7 +14,8 @@ export interface Acceptor {
 
 interface Entry {
   readonly infohash: Infohash.Infohash
-  readonly mark: string
+  /** Made when the first peer asks by a mark: most downloads are over before. */
+  mark: string | undefined
   /** Never empty. */
   acceptors: ReadonlyArray<Acceptor>
 }
@@ -25,6 +26,7 @@ const keyOf = (bytes: Uint8Array): string => Buffer.from(bytes).toString("latin1
 export class TorrentTable {
   readonly #entries = new Map<string, Entry>()
   readonly #marked = new Map<string, Entry>()
+  readonly #unmarked = new Set<Entry>()
 
   /** Of several acceptors of one infohash the first that agrees takes a peer. */
   add(infohash: Infohash.Infohash, acceptor: Acceptor): void {
@@ -34,9 +36,9 @@ export class TorrentTable {
       known.acceptors = [...known.acceptors, acceptor]
       return
     }
-    const entry: Entry = { infohash, mark: keyOf(torrentMark(infohash)), acceptors: [acceptor] }
+    const entry: Entry = { infohash, mark: undefined, acceptors: [acceptor] }
     this.#entries.set(key, entry)
-    this.#marked.set(entry.mark, entry)
+    this.#unmarked.add(entry)
   }
 
   remove(infohash: Infohash.Infohash, acceptor: Acceptor): void {
@@ -46,7 +48,8 @@ export class TorrentTable {
     entry.acceptors = entry.acceptors.filter((other) => other !== acceptor)
     if (entry.acceptors.length > 0) return
     this.#entries.delete(key)
-    this.#marked.delete(entry.mark)
+    this.#unmarked.delete(entry)
+    if (entry.mark !== undefined) this.#marked.delete(entry.mark)
   }
 
   acceptorsOf(infohash: Infohash.Infohash): ReadonlyArray<Acceptor> {
@@ -55,6 +58,11 @@ export class TorrentTable {
 
   /** The torrent that 20 bytes of HASH('req2', infohash) mean. */
   find(mark: Uint8Array): Infohash.Infohash | undefined {
+    for (const entry of this.#unmarked) {
+      entry.mark = keyOf(torrentMark(entry.infohash))
+      this.#marked.set(entry.mark, entry)
+    }
+    this.#unmarked.clear()
     return this.#marked.get(keyOf(mark))?.infohash
   }
 

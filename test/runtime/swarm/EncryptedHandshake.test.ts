@@ -18,7 +18,13 @@ const find = (mark: Uint8Array) =>
 
 /** Listens as a node does. */
 const respond = (reader: SocketReader, choose = (provided: number) => provided) =>
-  Effect.flatMap(reader.take(KeyExchange.KEY_BYTES), (key) => EncryptedHandshake.respond(reader, key, { find, choose }))
+  Effect.flatMap(reader.run(reader.take(KeyExchange.KEY_BYTES)), (key) =>
+    reader.run(EncryptedHandshake.respond(reader, key, { find, choose }))
+  )
+
+/** Dials as a node does. */
+const initiate = (reader: SocketReader, provide: number) =>
+  reader.run(EncryptedHandshake.initiate(reader, { infohash, provide, first: greeting }))
 
 const ends = Effect.map(Nodes.pair, ([a, b]) => [new SocketReader(a, "a"), new SocketReader(b, "b")] as const)
 
@@ -26,7 +32,7 @@ const ends = Effect.map(Nodes.pair, ([a, b]) => [new SocketReader(a, "a"), new S
 const dialler = Effect.fnUntraced(function* (reader: SocketReader, padding: number) {
   const keys = KeyExchange.generate()
   reader.socket.write(Buffer.concat([keys.publicKey, Buffer.alloc(padding, 0x55)]))
-  const secret = KeyExchange.secret(keys, yield* reader.take(KeyExchange.KEY_BYTES))
+  const secret = KeyExchange.secret(keys, yield* reader.run(reader.take(KeyExchange.KEY_BYTES)))
   if (secret === undefined) return yield* Effect.die("no secret")
   const cipher = Encryption.streamCipher(secret, infohash, "dialled")
   return {
@@ -62,7 +68,7 @@ describe("EncryptedHandshake", () => {
     it.live(`agrees on ${name}, and the first bytes of the stream come with the handshake`, () =>
       Effect.gen(function* () {
         const [a, b] = yield* ends
-        const dialled = yield* Effect.forkChild(EncryptedHandshake.initiate(a, { infohash, provide, first: greeting }))
+        const dialled = yield* Effect.forkChild(initiate(a, provide))
         const opened = yield* respond(b)
         assert.deepStrictEqual(Buffer.from(opened.first), greeting)
         assert.deepStrictEqual(opened.infohash, infohash)
@@ -95,10 +101,7 @@ describe("EncryptedHandshake", () => {
       }
       relay(inner, outer)
       relay(outer, inner)
-      const reader = new SocketReader(a, "a")
-      const dialled = yield* Effect.forkChild(
-        EncryptedHandshake.initiate(reader, { infohash, provide: rc4, first: greeting })
-      )
+      const dialled = yield* Effect.forkChild(initiate(new SocketReader(a, "a"), rc4))
       const opened = yield* respond(new SocketReader(b, "b"))
       assert.deepStrictEqual(Buffer.from(opened.first), greeting)
       assert.isDefined(yield* Fiber.join(dialled))
@@ -161,8 +164,7 @@ describe("EncryptedHandshake", () => {
         assert.include((yield* Effect.flip(respond(b))).message, "its key is none")
         const [c, d] = yield* ends
         d.socket.write(key)
-        const dialled = EncryptedHandshake.initiate(c, { infohash, provide: rc4, first: greeting })
-        assert.include((yield* Effect.flip(dialled)).message, "its key is none")
+        assert.include((yield* Effect.flip(initiate(c, rc4))).message, "its key is none")
       })
     )
   }
@@ -170,9 +172,7 @@ describe("EncryptedHandshake", () => {
   it.live("the side that dialled takes no method that it did not offer", () =>
     Effect.gen(function* () {
       const [a, b] = yield* ends
-      const dialled = yield* Effect.forkChild(
-        Effect.flip(EncryptedHandshake.initiate(a, { infohash, provide: rc4, first: greeting }))
-      )
+      const dialled = yield* Effect.forkChild(Effect.flip(initiate(a, rc4)))
       yield* respond(b, () => plaintext)
       assert.include((yield* Fiber.join(dialled)).message, "no way to go on")
     })
@@ -182,8 +182,7 @@ describe("EncryptedHandshake", () => {
     Effect.gen(function* () {
       const [a, b] = yield* ends
       b.socket.write(Buffer.concat([KeyExchange.generate().publicKey, Buffer.alloc(1024, 7)]))
-      const dialled = EncryptedHandshake.initiate(a, { infohash, provide: rc4, first: greeting })
-      assert.include((yield* Effect.flip(dialled)).message, "another protocol")
+      assert.include((yield* Effect.flip(initiate(a, rc4))).message, "another protocol")
     })
   )
 })

@@ -29,14 +29,18 @@ export const welcoming = (
   onPeer: (peer: OpenPeer) => void = (peer) => host.adopt(peer).start()
 ): Effect.Effect<ReadonlyArray<OpenPeer>, never, Scope.Scope> => {
   const peers: Array<OpenPeer> = []
+  const acceptor: SwarmNode.Acceptor = {
+    mayAccept: () => true,
+    accept: (peer) => {
+      peers.push(peer)
+      onPeer(peer)
+    }
+  }
   return Effect.as(
-    host.register(infohash, {
-      mayAccept: () => true,
-      accept: (peer) => {
-        peers.push(peer)
-        onPeer(peer)
-      }
-    }),
+    Effect.acquireRelease(
+      Effect.sync(() => host.register(infohash, acceptor)),
+      (leave) => Effect.sync(leave)
+    ),
     peers
   )
 }

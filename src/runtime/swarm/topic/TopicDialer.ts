@@ -6,7 +6,7 @@ import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
-import * as HandshakeExchange from "../HandshakeExchange.ts"
+import * as Dialling from "../Dialling.ts"
 import { PeerConnection } from "../PeerConnection.ts"
 import type { Settings } from "../SwarmOptions.ts"
 import type { Dialer } from "./TopicPool.ts"
@@ -30,7 +30,7 @@ export const make = Effect.fnUntraced(function* (
     now,
     adopt: (peer) => new PeerConnection(peer, { now, onProblem: () => {} }),
     dial: (address, infohash) =>
-      HandshakeExchange.dial({
+      Dialling.dial({
         address,
         localAddress: host === "0.0.0.0" ? undefined : host,
         infohash,
