@@ -60,7 +60,7 @@ const HOME = ["src/cli/commands/Keys.ts", "src/runtime/store/FileLock.ts", "src/
  */
 const CHUNKS: Readonly<Record<string, ReadonlyArray<ReadonlyArray<string>>>> = {
   shortcut: [["src/cli/Shortcut.ts"]],
-  start: [["src/cli/main.ts"]],
+  start: [["src/cli/CommandLine.ts"]],
   base: [["src/cli/QuickInstall.ts"], ["src/cli/Invocation.ts", ...HOME]],
   program: [["src/cli/Invocation.ts"]],
   home: [HOME],

@@ -76,7 +76,12 @@ const leanStart = LeanStart.make(root)
 
 const cli = {
   ...common,
-  input: { main: "src/cli/main.ts", shortcut: "src/cli/Shortcut.ts" },
+  input: {
+    main: "src/cli/CommandLine.ts",
+    shortcut: "src/cli/Shortcut.ts",
+    // What an install starts as a thread of its own.
+    "store-worker": "src/runtime/store/StoreWorker.ts"
+  },
   external: externalWhen(cliExternal),
   plugins: [leanStart.plugin],
   output: {
@@ -92,8 +97,9 @@ const cli = {
 const launcher = `#!/usr/bin/env node
 import * as Module from "node:module"
 Module.enableCompileCache?.()
+const args = process.argv.slice(2)
 const { take } = await import("./shortcut.js")
-if (!(await take(process.argv.slice(2)))) await import("./main.js")
+if (!(await take(args))) (await import("./main.js")).main(args)
 `
 
 /** All passes; the command line last, because it starts a part of the others. */

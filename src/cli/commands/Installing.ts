@@ -12,7 +12,10 @@ import * as LockedRelease from "../../protocol/trust/LockedRelease.ts"
 import { PACKAGE_JSON } from "../../runtime/install/InstalledState.ts"
 import * as InstallTree from "../../runtime/install/InstallTree.ts"
 import * as Stores from "../../runtime/Stores.ts"
+import * as StoreThread from "../../runtime/store/StoreThread.ts"
+import * as ThreadedStore from "../../runtime/store/ThreadedStore.ts"
 import * as UnpackedReleases from "../../runtime/store/UnpackedReleases.ts"
+import * as WriteRelease from "../../runtime/store/WriteRelease.ts"
 import { Output } from "../Output.ts"
 import type * as Progress from "../Progress.ts"
 import { Session } from "../Session.ts"
@@ -55,7 +58,7 @@ export const run = Effect.fnUntraced(function* ({ asks, choice, directory, label
     fetch: (release: Parameters<typeof Download.fetchUnpinned>[0]) => Download.fetchUnpinned(release, choice)
   })
   const names = (options.add ?? []).map(nameOf).join(", ")
-  const online = Effect.suspend(() => {
+  const install = Effect.suspend(() => {
     let tell: Progress.Update = () => Effect.void
     const phase: InstallTree.Phases = (which, work) =>
       output.task(which === "lookup" ? `Looking up ${names}` : label, (update) => {
@@ -64,7 +67,16 @@ export const run = Effect.fnUntraced(function* ({ asks, choice, directory, label
       })
     const onAcquired = (count: number) => tell(`${count} packages`)
     return InstallTree.install(directory, { ...options, phase, onAcquired }, remote)
-  }).pipe(Effect.provide(UnpackedReleases.layer), Network.provide)
+  })
+  const online = Effect.gen(function* () {
+    if (!StoreThread.isWorthIt()) return yield* install.pipe(Effect.provide(UnpackedReleases.layer), Network.provide)
+    const thread = yield* StoreThread.make(session.home)
+    return yield* install.pipe(
+      Effect.provide(ThreadedStore.unpacked(thread)),
+      Network.provide,
+      Effect.provideService(WriteRelease.Writer, ThreadedStore.writer(thread))
+    )
+  }).pipe(Effect.scoped)
   // What lies on this machine is tried without a word: it takes moments, or comes to nothing.
   const local = InstallTree.install<never, never>(directory, options, undefined).pipe(
     Effect.provide(Layer.provideMerge(UnpackedReleases.layer, Stores.layer(session))),

@@ -76,7 +76,9 @@ export const run = Effect.fnUntraced(function* ({ dir, ...choice }: Select.Choic
     { concurrency: CONCURRENCY }
   )
   const rows = yield* session.limited(
-    output.task(`Looking up ${asked.length} package${asked.length === 1 ? "" : "s"}`, () => work).pipe(Network.provideRecords)
+    output
+      .task(`Looking up ${asked.length} package${asked.length === 1 ? "" : "s"}`, () => work)
+      .pipe(Network.provideRecords)
   )
   const outdated = rows.filter(({ current, latest, wanted }) => current !== wanted || current !== latest)
   yield* output.result(

@@ -50,6 +50,7 @@ const make = Effect.gen(function* () {
   const path = yield* Path.Path
   const handles = yield* FileHandles.make()
   const memory = new StagedMemory()
+  const write = yield* WriteRelease.Writer
   // Nothing but these: the layer's own scope is in its context too, and would keep what a caller's scope should close.
   const context = Context.pick(
     FileSystem.FileSystem,
@@ -145,7 +146,7 @@ const make = Effect.gen(function* () {
     const bytes = memory.get(stored.torrent)
     if (bytes === undefined) return false
     const places = { staging: stagingOf(stored.torrent), directory: directoryOf(stored), packages }
-    const isStored = yield* WriteRelease.write(stored, bytes, places).pipe(
+    const isStored = yield* write(stored, bytes, places).pipe(
       provided,
       Effect.mapError(failed("store", places.directory))
     )

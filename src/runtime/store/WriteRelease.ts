@@ -2,6 +2,7 @@
  * Writes a release from bytes in memory: its three files beside each other, flushed, then moved into their place
  * together. It keeps no state, and knows only what it is given.
  */
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Path from "effect/Path"
@@ -51,4 +52,9 @@ const writeStaged = Effect.fnUntraced(function* (stored: StoredRelease, bytes: U
 export const write = Effect.fnUntraced(function* (stored: StoredRelease, bytes: Uint8Array, places: Places) {
   yield* writeStaged(stored, bytes, places.staging)
   return yield* ReleaseDirectory.claim(places.staging, places.directory, places.packages)
+})
+
+/** Who writes for a package store: this thread, unless another one is given. */
+export const Writer = Context.Reference<typeof write>("@libreseed/protocol/runtime/WriteRelease/Writer", {
+  defaultValue: () => write
 })
