@@ -26,7 +26,7 @@ const sizeOf = (path: string): number => NodeFs.statSync(path, { throwIfNoEntry:
 
 const codeOf = (error: unknown): unknown => (error instanceof Error && "code" in error ? error.code : undefined)
 
-/** Whether it was a file, an empty directory or, where that will do, nothing at all, and is gone. */
+/** Whether it is gone, whatever it was; where that will do, whether there was nothing at all. */
 const removes = (path: string, { force = false, recursive = false }: RemoveOptions): boolean => {
   try {
     NodeFs.unlinkSync(path)
@@ -37,7 +37,7 @@ const removes = (path: string, { force = false, recursive = false }: RemoveOptio
     if (!recursive || (code !== "EISDIR" && code !== "EPERM")) return false
   }
   try {
-    NodeFs.rmdirSync(path)
+    NodeFs.rmSync(path, { recursive: true })
     return true
   } catch {
     return false

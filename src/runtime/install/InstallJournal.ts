@@ -65,18 +65,21 @@ const Journal = Schema.Struct({
   )
 })
 const JournalJson = Schema.fromJsonString(Journal)
-const encode = Schema.encodeSync(JournalJson)
 const decode = Schema.decodeUnknownEffect(JournalJson, { onExcessProperty: "error" })
 
-/** Writes the journal, whole, before anything is moved. What is not flushed survives the end of the process alone. */
+/** What is not flushed survives the end of the process, but no power cut. */
+export type Durability = "flushed" | "unflushed"
+
+/** Writes the journal, whole, before anything is moved. */
 export const write = Effect.fnUntraced(function* (
   staging: string,
   moves: ReadonlyArray<Move>,
-  durability: "flushed" | "unflushed"
+  durability: Durability
 ) {
   const path = yield* Path.Path
   const put = durability === "flushed" ? AtomicFile.replace : AtomicFile.createUnflushed
-  yield* put(path.join(staging, FILE), new TextEncoder().encode(encode({ format: FORMAT, moves })))
+  const journal: typeof Journal.Type = { format: FORMAT, moves }
+  yield* put(path.join(staging, FILE), new TextEncoder().encode(JSON.stringify(journal)))
 })
 
 /**
@@ -84,11 +87,11 @@ export const write = Effect.fnUntraced(function* (
  * Where that cannot be flushed it counts all the same: what was moved is on the disk, and to move it back on a disk that
  * fails is the greater risk.
  */
-export const remove = Effect.fnUntraced(function* (staging: string) {
+export const remove = Effect.fnUntraced(function* (staging: string, durability: Durability) {
   const fs = yield* FileSystem.FileSystem
   const path = yield* Path.Path
   yield* fs.remove(path.join(staging, FILE), { force: true })
-  yield* Effect.ignore(AtomicFile.syncDirectory(staging))
+  if (durability === "flushed") yield* Effect.ignore(AtomicFile.syncDirectory(staging))
 })
 
 /** The moves of an install that did not come to its end; `None` when it began none or finished all. */

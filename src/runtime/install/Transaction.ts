@@ -130,7 +130,7 @@ const sync = Effect.fnUntraced(function* (site: Site, moves: ReadonlyArray<Insta
 export const rollBack = Effect.fnUntraced(function* (site: Site, moves: ReadonlyArray<InstallJournal.Move>) {
   yield* Effect.forEach(moves.toReversed(), (move) => undo(site, move), { discard: true })
   yield* sync(site, moves)
-  yield* InstallJournal.remove(site.staging)
+  yield* InstallJournal.remove(site.staging, "flushed")
 }, Effect.uninterruptible)
 
 /**
@@ -152,14 +152,15 @@ export const commit = Effect.fnUntraced(function* <E, R>(
   })
   // Where there was nothing before, what a power cut tears is what the next install makes anyway.
   const isFresh = moves.every(({ before }) => before === "nothing")
-  yield* InstallJournal.write(site.staging, moves, isFresh ? "unflushed" : "flushed").pipe(
+  const durability = isFresh ? "unflushed" : "flushed"
+  yield* InstallJournal.write(site.staging, moves, durability).pipe(
     // Nothing was moved yet, so there is nothing to make again.
-    Effect.tapError(() => Effect.ignore(InstallJournal.remove(site.staging)))
+    Effect.tapError(() => Effect.ignore(InstallJournal.remove(site.staging, durability)))
   )
   yield* Effect.forEach(moves, move, { discard: true }).pipe(
     Effect.andThen(isFresh ? Effect.void : sync(site, moves)),
     Effect.andThen(record),
-    Effect.andThen(InstallJournal.remove(site.staging)),
+    Effect.andThen(InstallJournal.remove(site.staging, durability)),
     Effect.tapError(() => rollBack(site, moves).pipe(Effect.catch(() => onStuck)))
   )
 }, Effect.uninterruptible)
