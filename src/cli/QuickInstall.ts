@@ -22,7 +22,8 @@ const platform = Layer.merge(QuickFileSystem.layer, NodePath.layer)
 /** Whether it did all that there was to do, and told it. Fails as the program would. */
 export const run = Effect.fnUntraced(function* ({ directory: named, home: given, json, production, timeout }: Wish) {
   const home = HomePlace.homeOf(given)
-  if (HomeDirectory.problemOf(home) !== undefined) return false
+  // Whoever has no home directory is told so by the program.
+  if (!Path.isAbsolute(home) || HomeDirectory.problemOf(home) !== undefined) return false
   const directory = Path.resolve(named)
   const request = { production, engineStrict: EngineStrict.isStrict(directory) }
   const install = InstallWarm.install(directory, home, request)
