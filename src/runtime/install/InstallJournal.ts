@@ -71,11 +71,7 @@ const decode = Schema.decodeUnknownEffect(JournalJson, { onExcessProperty: "erro
 export type Durability = "flushed" | "unflushed"
 
 /** Writes the journal, whole, before anything is moved. */
-export const write = Effect.fnUntraced(function* (
-  staging: string,
-  moves: ReadonlyArray<Move>,
-  durability: Durability
-) {
+export const write = Effect.fnUntraced(function* (staging: string, moves: ReadonlyArray<Move>, durability: Durability) {
   const path = yield* Path.Path
   const put = durability === "flushed" ? AtomicFile.replace : AtomicFile.createUnflushed
   const journal: typeof Journal.Type = { format: FORMAT, moves }
