@@ -7,6 +7,7 @@ import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Logger from "effect/Logger"
 import { ExitCode } from "../protocol/core/Errors.ts"
 import * as Failure from "./Failure.ts"
 import * as RunArguments from "./RunArguments.ts"
@@ -47,6 +48,7 @@ export const main = (args: ReadonlyArray<string>): void => {
   }
 
   run(argv, () => (stays = true)).pipe(
+    Effect.provideService(Logger.LogToStderr, true),
     NodeRuntime.runMain({
       disableErrorReporting: true,
       // The last word is said here, since an interrupted fiber runs nothing that could say it.

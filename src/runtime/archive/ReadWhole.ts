@@ -1,7 +1,7 @@
 /**
  * Reads a small package archive that lies in memory, at once: nothing waits, and nothing is written. What
  * it lists, and what it refuses, is what the walk over an archive as it arrives (`EntryWalk`) lists and
- * refuses: both ask the same reader and the same listing.
+ * refuses: both ask the same reader and the same listing. Of several faults it may name another one first.
  */
 import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"

@@ -78,8 +78,12 @@ export const claim = Effect.fnUntraced(function* (staging: string, directory: st
 export const swap = Effect.fnUntraced(function* (staging: string, directory: string, parent: string) {
   const fs = yield* FileSystem.FileSystem
   const aside = directory + ASIDE_EXTENSION
-  if (yield* isThere(directory)) yield* fs.rename(directory, aside)
-  yield* fs.rename(staging, directory).pipe(Effect.onError(() => Effect.ignore(restore(directory))))
+  const put = Effect.gen(function* () {
+    if (yield* isThere(directory)) yield* fs.rename(directory, aside)
+    yield* fs.rename(staging, directory).pipe(Effect.onError(() => Effect.ignore(restore(directory))))
+  })
+  // Between the two somebody may have claimed the place: then theirs makes way as the old one did.
+  yield* Effect.retry(put, { times: 1 })
   yield* AtomicFile.syncDirectory(parent)
   // What stays of it is removed by the next commit.
   yield* Effect.ignore(fs.remove(aside, { recursive: true, force: true }))

@@ -16,11 +16,13 @@ export type Task =
   /** See `WriteRelease.write`. */
   | { readonly kind: "write"; readonly stored: StoredRelease; readonly bytes: Uint8Array; readonly places: Places }
 
-/** `undefined` asks it to end: what it is at is left as an interruption leaves it. */
+/** `undefined` asks it to end: what it unpacks is left as an interruption leaves it. */
 export type Order = { readonly id: number; readonly task: Task } | undefined
 
 /** What came of a task; nothing where it failed. */
 export interface Outcome {
+  /** Whether the thread has ended in the midst of it, and may have left a lock that looks held. */
+  readonly isCutOff?: boolean | undefined
   /** The index of what lies unpacked now. */
   readonly unpacked?: UnpackedIndex | undefined
   /** Whether what was written is in its place. */

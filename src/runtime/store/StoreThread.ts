@@ -1,7 +1,7 @@
 /**
- * A thread that writes and unpacks releases while the network goes on in this one. It works on the same home with the same
- * locks as any other process, so that it may be stopped, or die, at any moment. What it could not do is not told in detail:
- * whoever asked does it again, and has the failure at first hand.
+ * A thread that writes and unpacks releases while the network goes on in this one. It unpacks under the locks that any other
+ * process takes, and writes under the reservation of whoever asked, who therefore waits for it even when interrupted. What
+ * it could not do is not told in detail: whoever asked does it again, and has the failure at first hand.
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -24,6 +24,7 @@ export interface StoreThread {
   readonly ask: (task: Task) => Effect.Effect<Outcome>
 }
 
+/** What comes of a task that the thread was never given. */
 const NOTHING: Outcome = {}
 
 /** For the home directory with this absolute path. Runs until the scope closes. */
@@ -35,36 +36,52 @@ export const make = Effect.fnUntraced(function* (home: string) {
 
   const lose = () => {
     isLost = true
-    for (const tell of waiting.values()) tell(NOTHING)
+    for (const tell of waiting.values()) tell({ isCutOff: true })
     waiting.clear()
     ended.resolve()
   }
   const start = Effect.sync(() => {
-    const worker = new Worker(program(), { workerData: { home } satisfies Setup })
-    worker.on("message", (reply: Reply) => {
-      waiting.get(reply.id)?.(reply)
-      waiting.delete(reply.id)
-    })
-    worker.on("error", lose)
-    worker.on("exit", lose)
-    return worker
+    try {
+      const worker = new Worker(program(), { workerData: { home } satisfies Setup })
+      worker.on("message", (reply: Reply) => {
+        waiting.get(reply.id)?.(reply)
+        waiting.delete(reply.id)
+      })
+      worker.on("messageerror", lose)
+      worker.on("error", lose)
+      worker.on("exit", lose)
+      return worker
+    } catch {
+      // There may be no room for one more thread: then everything is done in this one.
+      lose()
+      return undefined
+    }
   })
   const order = (worker: Worker, what: Order) => worker.postMessage(what, [])
-  const stop = (worker: Worker) =>
+  const stop = (worker: Worker | undefined) =>
     Effect.suspend(() => {
+      if (worker === undefined) return Effect.void
       if (!isLost) order(worker, undefined)
-      return Effect.promise(() => ended.promise)
-    }).pipe(Effect.timeoutOption(CLOSING), Effect.andThen(Effect.promise(() => worker.terminate())))
+      return Effect.promise(() => ended.promise).pipe(
+        Effect.timeoutOption(CLOSING),
+        Effect.andThen(Effect.promise(() => worker.terminate()))
+      )
+    })
 
   const worker = yield* Effect.acquireRelease(start, stop)
+  const replyTo = (id: number) => Effect.callback<void>((resume) => void waiting.set(id, () => resume(Effect.void)))
   return {
     ask: (task) =>
       Effect.callback((resume) => {
-        if (isLost) return resume(Effect.succeed(NOTHING))
+        if (worker === undefined || isLost) return resume(Effect.succeed(NOTHING))
         const id = ++lastId
         waiting.set(id, (outcome) => resume(Effect.succeed(outcome)))
         order(worker, { id, task })
-        return Effect.sync(() => void waiting.delete(id))
+        return Effect.suspend(() => {
+          if (task.kind === "write" && waiting.has(id)) return replyTo(id)
+          waiting.delete(id)
+          return Effect.void
+        })
       })
   } satisfies StoreThread
 })

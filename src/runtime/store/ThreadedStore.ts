@@ -1,6 +1,8 @@
 /** The store of an install that has the network to mind: releases are written and unpacked by a thread of their own. */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Fs from "node:fs"
+import { StorageFailed } from "../../protocol/swarm/Content.ts"
 import type { StoreThread } from "./StoreThread.ts"
 import * as UnpackedIndex from "./UnpackedIndex.ts"
 import * as UnpackedReleases from "./UnpackedReleases.ts"
@@ -25,10 +27,15 @@ export const unpacked = (thread: StoreThread) =>
         ensure: Effect.fnUntraced(function* (fetched) {
           const { contentHash } = fetched.manifest
           // What is there is mostly right, and what the thread could not do fails here with its reason.
-          if (UnpackedIndex.intact(here.root, contentHash) !== undefined) return yield* here.ensure(fetched)
-          const { unpacked: index } = yield* thread.ask({ kind: "unpack", fetched })
+          if (Fs.existsSync(UnpackedIndex.locationOf(here.root, contentHash))) return yield* here.ensure(fetched)
+          const directory = here.directoryOf(contentHash)
+          const { isCutOff = false, unpacked: index } = yield* thread.ask({ kind: "unpack", fetched })
+          if (isCutOff) {
+            const problem = "the thread that did it has ended before its time"
+            return yield* new StorageFailed({ location: directory, operation: "unpack into", problem })
+          }
           if (index === undefined) return yield* here.ensure(fetched)
-          return { contentHash, directory: here.directoryOf(contentHash), index }
+          return { contentHash, directory, index }
         })
       })
     })

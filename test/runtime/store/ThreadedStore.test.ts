@@ -99,6 +99,33 @@ describe("a thread that unpacks", { timeout: 30_000 }, () => {
       assert.deepStrictEqual(Fs.readdirSync(releases.root), [])
     }).pipe(Effect.provide(threaded)))
 
+  test("is waited for where it writes, even by who is interrupted", ({ root }) =>
+    Effect.gen(function* () {
+      const { bytes, stored } = Releases.before
+      const places = { staging: Path.join(root, "staging"), directory: Path.join(root, "place"), packages: root }
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          const thread = yield* started
+          const asking = yield* Effect.forkChild(ThreadedStore.writer(thread)(stored, bytes, places))
+          yield* Effect.yieldNow
+          yield* Fiber.interrupt(asking)
+          // Whoever reserves the torrent from now on finds nobody at work.
+          assert.isFalse(Fs.existsSync(places.staging))
+          assert.lengthOf(Fs.readdirSync(places.directory), 3)
+        })
+      )
+    }))
+
+  test("that ends in the midst of it is no reason to wait for the lock that it held", ({ root }) =>
+    Effect.gen(function* () {
+      const fetched = yield* fetchedFrom(writePackage(root, "a", "1.0.0", FILES))
+      const cutOff: StoreThread.StoreThread = { ask: () => Effect.succeed({ isCutOff: true }) }
+      const releases = yield* Effect.provide(UnpackedReleases, Layer.fresh(ThreadedStore.unpacked(cutOff)))
+      const error = yield* Effect.flip(releases.ensure(fetched))
+      assert.strictEqual(error._tag, "StorageFailed")
+      assert.include(error.message, "has ended before its time")
+    }))
+
   test("is left behind when who asked is interrupted, and ends with its scope", ({ root }) =>
     Effect.gen(function* () {
       const { files } = yield* Home
