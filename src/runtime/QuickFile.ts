@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
 import * as PlatformError from "effect/PlatformError"
+import * as Scope from "effect/Scope"
 import * as NodeFs from "node:fs"
 
 const MODULE = "FileSystem"
@@ -65,14 +66,19 @@ export const attempt = <A>(
     }
   })
 
-/** The same through Node's pool of threads. */
+/**
+ * The same through Node's pool of threads. Waited for even by who is interrupted: closed meanwhile, the number of the file
+ * would be given to the next one, and be written to.
+ */
 const later = <A>(
   method: string,
   fd: number,
   call: (done: (error: Error | null, value: A) => void) => void
 ): Effect.Effect<A, PlatformError.PlatformError> =>
-  Effect.callback((resume) =>
-    call((error, value) => resume(error === null ? Effect.succeed(value) : Effect.fail(failure(method, fd, error))))
+  Effect.uninterruptible(
+    Effect.callback((resume) =>
+      call((error, value) => resume(error === null ? Effect.succeed(value) : Effect.fail(failure(method, fd, error))))
+    )
   )
 
 const typeOf = (stat: NodeFs.BigIntStats): FileSystem.File.Type => {
@@ -106,8 +112,6 @@ export const infoOf = (stat: NodeFs.BigIntStats): FileSystem.File.Info => ({
 
 class QuickFile implements FileSystem.File {
   readonly [FileSystem.FileTypeId]: typeof FileSystem.FileTypeId = FileSystem.FileTypeId
-  readonly stat: FileSystem.File["stat"]
-  readonly sync: FileSystem.File["sync"]
   readonly #fd: number
   readonly #isAppending: boolean
   readonly #quickBytes: number
@@ -117,8 +121,14 @@ class QuickFile implements FileSystem.File {
     this.#fd = fd
     this.#isAppending = isAppending
     this.#quickBytes = quickBytes
-    this.stat = attempt("stat", fd, () => infoOf(NodeFs.fstatSync(fd, { bigint: true })))
-    this.sync = later<void>("sync", fd, (done) => NodeFs.fsync(fd, (error) => done(error, undefined)))
+  }
+
+  get stat(): FileSystem.File["stat"] {
+    return attempt("stat", this.#fd, () => infoOf(NodeFs.fstatSync(this.#fd, { bigint: true })))
+  }
+
+  get sync(): FileSystem.File["sync"] {
+    return later<void>("sync", this.#fd, (done) => NodeFs.fsync(this.#fd, (error) => done(error, undefined)))
   }
 
   seek(offset: bigint, from: FileSystem.SeekMode): Effect.Effect<bigint, PlatformError.PlatformError> {
@@ -162,20 +172,19 @@ class QuickFile implements FileSystem.File {
   }
 
   writeAll(buffer: Uint8Array): Effect.Effect<void, PlatformError.PlatformError> {
-    return Effect.gen({ self: this }, function* () {
-      for (let rest = buffer; rest.length > 0;) {
-        const count = yield* this.#write("writeAll", rest)
-        if (count === 0) {
-          return yield* PlatformError.systemError({
-            _tag: "WriteZero",
-            module: MODULE,
-            method: "writeAll",
-            pathOrDescriptor: this.#fd,
-            description: "write returned 0 bytes written"
-          })
-        }
-        rest = rest.subarray(count)
-      }
+    if (buffer.length === 0) return Effect.void
+    return Effect.flatMap(this.#write("writeAll", buffer), (count) => {
+      if (count === buffer.length) return Effect.void
+      if (count > 0) return this.writeAll(buffer.subarray(count))
+      return Effect.fail(
+        PlatformError.systemError({
+          _tag: "WriteZero",
+          module: MODULE,
+          method: "writeAll",
+          pathOrDescriptor: this.#fd,
+          description: "write returned 0 bytes written"
+        })
+      )
     })
   }
 
@@ -198,12 +207,16 @@ class QuickFile implements FileSystem.File {
       const fd = this.#fd
       const from = this.#position
       const position = this.#isAppending ? null : Number(from)
-      const count =
-        buffer.length <= this.#quickBytes
-          ? attempt(method, fd, () => NodeFs.writeSync(fd, buffer, 0, buffer.length, position))
-          : later<number>(method, fd, (done) => NodeFs.write(fd, buffer, 0, buffer.length, position, done))
-      if (this.#isAppending) return count
-      return Effect.tap(count, (bytes) => Effect.sync(() => void (this.#position = from + BigInt(bytes))))
+      const moved = (count: number) => {
+        if (!this.#isAppending) this.#position = from + BigInt(count)
+        return count
+      }
+      return buffer.length <= this.#quickBytes
+        ? attempt(method, fd, () => moved(NodeFs.writeSync(fd, buffer, 0, buffer.length, position)))
+        : Effect.map(
+            later<number>(method, fd, (done) => NodeFs.write(fd, buffer, 0, buffer.length, position, done)),
+            moved
+          )
     })
   }
 }
@@ -215,11 +228,16 @@ export const open = (
   quickBytes: number
 ): ReturnType<FileSystem.FileSystem["open"]> => {
   const flag = options.flag ?? "r"
-  return Effect.map(
-    Effect.acquireRelease(
-      attempt("open", path, () => NodeFs.openSync(path, flag, options.mode)),
-      (fd) => Effect.orDie(attempt("open", fd, () => NodeFs.closeSync(fd)))
-    ),
-    (fd) => new QuickFile(fd, flag.startsWith("a"), quickBytes)
+  // What `Effect.acquireRelease` comes to where neither part needs anything.
+  return Effect.uninterruptible(
+    Effect.flatMap(Scope.Scope, (scope) =>
+      Effect.flatMap(
+        attempt("open", path, () => NodeFs.openSync(path, flag, options.mode)),
+        (fd) => {
+          const close = Effect.orDie(attempt("open", fd, () => NodeFs.closeSync(fd)))
+          return Effect.as(Scope.addFinalizer(scope, close), new QuickFile(fd, flag.startsWith("a"), quickBytes))
+        }
+      )
+    )
   )
 }

@@ -1,7 +1,7 @@
 /**
  * The file system for commands that end. What the kernel does in microseconds is done at once: the way through Node's
  * pool of threads and back takes ten times as long, and an install takes it ten thousand times. What waits for the disk
- * or takes long (flushing, large reads and writes, copies, whole trees) goes there as ever.
+ * or takes long (flushing, large reads and writes, copies) goes there as ever.
  *
  * Not for programs that serve others, which a slow disk would keep waiting.
  */

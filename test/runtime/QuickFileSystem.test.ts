@@ -1,8 +1,11 @@
 /** Both file systems of Node answer every call alike: one suite, run on each, and their errors side by side. */
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
+import * as Crypto from "node:crypto"
+import { promisify } from "node:util"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as FileSystem from "effect/FileSystem"
 import type * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
@@ -115,6 +118,28 @@ for (const [name, layer] of Object.entries(layers)) {
           assert.deepStrictEqual(yield* fs.readDirectory(at(".")), [])
           const temporary = yield* fs.makeTempDirectory({ directory: at("."), prefix: "x-" })
           assert.strictEqual((yield* fs.stat(temporary)).mode & 0o777, 0o700)
+        })
+      )
+    )
+
+    it.live("writes nothing into the next file, whoever is interrupted while the pool of threads is busy", () =>
+      within(layer, (fs, at) =>
+        Effect.gen(function* () {
+          // As many as there are threads in the pool.
+          const busy = Array.from({ length: 4 }, () => promisify(Crypto.pbkdf2)("a", "b", 100_000, 64, "sha512"))
+          const large = bytes(3 * QuickFileSystem.QUICK_MAX_BYTES)
+          const writing = Effect.scoped(Effect.flatMap(fs.open(at("a"), { flag: "w" }), (file) => file.writeAll(large)))
+          const fiber = yield* Effect.forkChild(writing)
+          yield* Effect.yieldNow
+          yield* Fiber.interrupt(fiber)
+          yield* Effect.scoped(
+            Effect.gen(function* () {
+              const file = yield* fs.open(at("b"), { flag: "w" })
+              yield* file.writeAll(bytes(10))
+              yield* Effect.promise(() => Promise.all(busy))
+            })
+          )
+          assert.deepStrictEqual(new Uint8Array(yield* fs.readFile(at("b"))), bytes(10))
         })
       )
     )

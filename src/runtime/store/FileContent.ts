@@ -3,6 +3,7 @@ import * as Bytes from "effect/Bytes"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Path from "effect/Path"
+import type * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import { type Content, StorageFailed } from "../../protocol/swarm/Content.ts"
 import type { Torrent, TorrentFile } from "../../protocol/swarm/Torrent.ts"
@@ -18,8 +19,6 @@ interface Part {
   readonly handle: FileSystem.File
   /** Whether the file was made by opening it. */
   readonly isNew: boolean
-  /** A file's position is shared, so moving it and writing there must not be torn apart. */
-  readonly writing: Semaphore.Semaphore
 }
 
 /** The stretch of `[offset, offset + length)` that lies in `file`, relative to the file; `undefined` when there is none. */
@@ -29,6 +28,49 @@ const overlap = (file: TorrentFile, offset: number, length: number) => {
   return from < to ? { inFile: from - file.offset, inRange: from - offset, length: to - from } : undefined
 }
 
+const failed = (location: string, operation: string) => (error: Parameters<typeof problemOf>[0]) =>
+  new StorageFailed({ location, operation, problem: problemOf(error) })
+
+const endsEarly = (location: string) =>
+  new StorageFailed({ location, operation: "read", problem: "the file ends early" })
+
+const openPart = (
+  fs: FileSystem.FileSystem,
+  location: string,
+  file: TorrentFile,
+  access: "read" | "write"
+): Effect.Effect<Part, StorageFailed, Scope.Scope> => {
+  const there = (flag: "r" | "r+") =>
+    Effect.map(fs.open(location, { flag }), (handle) => ({ file, location, handle, isNew: false }))
+  const made = Effect.map(fs.open(location, { flag: "wx+", mode: 0o600 }), (handle) => ({
+    file,
+    location,
+    handle,
+    isNew: true
+  }))
+  const opened =
+    access === "read"
+      ? there("r")
+      : made.pipe(Effect.catch((error) => (error.reason._tag === "AlreadyExists" ? there("r+") : Effect.fail(error))))
+  return Effect.mapError(opened, failed(location, "open"))
+}
+
+/** Fills `into` from a place in the file. */
+const readPart = (part: Part, at: number, into: Uint8Array): Effect.Effect<void, StorageFailed> =>
+  part.handle.read(into, { position: BigInt(at) }).pipe(
+    Effect.mapError(failed(part.location, "read")),
+    Effect.flatMap((count) => {
+      if (count === into.length) return Effect.void
+      if (count > 0) return readPart(part, at + count, into.subarray(count))
+      return Effect.fail(endsEarly(part.location))
+    })
+  )
+
+const writePart = (part: Part, at: number, bytes: Uint8Array): Effect.Effect<void, StorageFailed> =>
+  part.handle
+    .seek(BigInt(at), "start")
+    .pipe(Effect.andThen(part.handle.writeAll(bytes)), Effect.mapError(failed(part.location, "write")))
+
 /**
  * Opens (`r`) or makes (`r+`, files are created where missing) the torrent's files in `directory`
  * until the scope closes.
@@ -36,64 +78,32 @@ const overlap = (file: TorrentFile, offset: number, length: number) => {
 export const open = Effect.fnUntraced(function* (directory: string, torrent: Torrent, access: "read" | "write") {
   const fs = yield* FileSystem.FileSystem
   const path = yield* Path.Path
-  const failed = (location: string, operation: string) => (error: Parameters<typeof problemOf>[0]) =>
-    new StorageFailed({ location, operation, problem: problemOf(error) })
+  const partOf = (file: TorrentFile) => openPart(fs, path.join(directory, file.path), file, access)
+  const parts = [yield* partOf(torrent.manifest), yield* partOf(torrent.tarball)]
+  // A file's position is shared, so moving it and writing there must not be torn apart.
+  const writing = Semaphore.makeUnsafe(1)
 
-  const openPart = Effect.fnUntraced(function* (file: TorrentFile) {
-    const location = path.join(directory, file.path)
-    const there = (flag: "r" | "r+") => Effect.map(fs.open(location, { flag }), (handle) => ({ handle, isNew: false }))
-    const made = Effect.map(fs.open(location, { flag: "wx+", mode: 0o600 }), (handle) => ({ handle, isNew: true }))
-    const opened =
-      access === "read"
-        ? there("r")
-        : Effect.catchIf(
-            made,
-            (error) => error.reason._tag === "AlreadyExists",
-            () => there("r+")
-          )
-    const { handle, isNew } = yield* opened.pipe(Effect.mapError(failed(location, "open")))
-    return { file, location, handle, isNew, writing: yield* Semaphore.make(1) } satisfies Part
-  })
-  const parts = [yield* openPart(torrent.manifest), yield* openPart(torrent.tarball)]
-
-  const readPart = Effect.fnUntraced(function* (part: Part, at: number, into: Uint8Array) {
-    for (let filled = 0; filled < into.length;) {
-      const count = yield* part.handle
-        .read(into.subarray(filled), { position: BigInt(at + filled) })
-        .pipe(Effect.mapError(failed(part.location, "read")))
-      if (count === 0) {
-        return yield* new StorageFailed({ location: part.location, operation: "read", problem: "the file ends early" })
-      }
-      filled += count
-    }
-  })
+  /** Does something with the stretch of `bytes` that lies in each file, one file after the other. */
+  const inParts = (offset: number, bytes: Uint8Array, each: typeof writePart) =>
+    Effect.forEach(
+      parts,
+      (part) => {
+        const stretch = overlap(part.file, offset, bytes.length)
+        if (stretch === undefined) return Effect.void
+        const { inFile, inRange, length } = stretch
+        return each(part, inFile, bytes.subarray(inRange, inRange + length))
+      },
+      { discard: true }
+    )
 
   return {
     isNew: parts.every(({ isNew }) => isNew),
-    read: Effect.fnUntraced(function* (offset, length) {
-      const out = new Uint8Array(length)
-      for (const part of parts) {
-        const stretch = overlap(part.file, offset, length)
-        if (stretch === undefined) continue
-        const { inFile, inRange, length: count } = stretch
-        yield* readPart(part, inFile, out.subarray(inRange, inRange + count))
-      }
-      return out
-    }),
-    write: Effect.fnUntraced(function* (offset, bytes) {
-      for (const part of parts) {
-        const stretch = overlap(part.file, offset, bytes.length)
-        if (stretch === undefined) continue
-        const { inFile, inRange, length } = stretch
-        yield* part.handle
-          .seek(BigInt(inFile), "start")
-          .pipe(
-            Effect.andThen(part.handle.writeAll(bytes.subarray(inRange, inRange + length))),
-            Effect.mapError(failed(part.location, "write")),
-            part.writing.withPermits(1)
-          )
-      }
-    })
+    read: (offset, length) =>
+      Effect.suspend(() => {
+        const out = new Uint8Array(length)
+        return Effect.as(inParts(offset, out, readPart), out)
+      }),
+    write: (offset, bytes) => writing.withPermit(inParts(offset, bytes, writePart))
   } satisfies Content
 })
 
@@ -118,11 +128,10 @@ export const shared = (
       const stretch = overlap(file, offset, length)
       if (stretch === undefined) continue
       const { inFile, inRange, length: wanted } = stretch
-      const failed = (problem: string) => new StorageFailed({ location, operation: "read", problem })
       const count = yield* handles
         .read(location, inFile, out.subarray(inRange, inRange + wanted))
-        .pipe(Effect.mapError((error) => failed(problemOf(error))))
-      if (count < wanted) return yield* failed("the file ends early")
+        .pipe(Effect.mapError(failed(location, "read")))
+      if (count < wanted) return yield* endsEarly(location)
     }
     return out
   })

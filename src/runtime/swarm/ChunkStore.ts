@@ -5,7 +5,7 @@
 import * as Effect from "effect/Effect"
 import type { Content, StorageFailed } from "../../protocol/swarm/Content.ts"
 import { lengthOfPiece, type Torrent } from "../../protocol/swarm/Torrent.ts"
-import type { Run } from "./DownloadSession.ts"
+import type { Run } from "./Fibers.ts"
 
 type StoreCallback = (error: Error | null, bytes?: Buffer) => void
 interface Range {

@@ -5,6 +5,7 @@
 import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
 import type * as PeerAddress from "../../protocol/core/PeerAddress.ts"
+import type { Run } from "./Fibers.ts"
 import type { HandshakeFailed } from "./HandshakeExchange.ts"
 import type { OpenPeer, PeerConnection } from "./PeerConnection.ts"
 
@@ -20,7 +21,7 @@ export interface Options {
   /** Addresses that may be dialled or connected at a time. */
   readonly most: number
   /** Runs until the download ends. */
-  readonly run: (effect: Effect.Effect<void>) => unknown
+  readonly run: Run
   readonly dial: (address: PeerAddress.PeerAddress) => Effect.Effect<OpenPeer, HandshakeFailed>
   readonly connect: (peer: OpenPeer, address: PeerAddress.PeerAddress) => PeerConnection
   /** Whether the address may be dialled, still. */
@@ -98,7 +99,16 @@ export class Dialers {
   }
 
   #onOpen(candidate: Candidate, peer: OpenPeer): void {
-    this.#options.connect(peer, candidate.address).onClosed(() => {
+    // It may have come while the download was ended.
+    if (this.#isOver) return void peer.socket.destroy()
+    let connection: PeerConnection
+    try {
+      connection = this.#options.connect(peer, candidate.address)
+    } catch (defect) {
+      peer.socket.destroy()
+      return this.#onTurnOver(candidate, `to connect to it failed: ${String(defect)}`)
+    }
+    connection.onClosed(() => {
       if (this.#options.isWelcome(candidate.address)) this.#onTurnOver(candidate, "it left")
       else {
         this.#turns--

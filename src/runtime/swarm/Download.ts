@@ -17,7 +17,7 @@ import { fromInfo, InvalidTorrent, type Torrent } from "../../protocol/swarm/Tor
 import { DownloadPeers } from "./DownloadPeers.ts"
 import type { DownloadSession, Setting } from "./DownloadSession.ts"
 import { Fibers } from "./Fibers.ts"
-import { isCorrupt, search } from "./PeerSearch.ts"
+import { dialKnown, HEAD_START, isCorrupt, search } from "./PeerSearch.ts"
 import * as ProgressReports from "./ProgressReports.ts"
 import type { SwarmNode } from "./SwarmNode.ts"
 import { after, every } from "./Timer.ts"
@@ -35,9 +35,10 @@ interface Ending {
   readonly progress: Progress
 }
 
-/** A download on its way, and what it takes to end it. */
+/** A download, and what it takes to begin and to end it. */
 interface Attempt {
   readonly ended: Deferred.Deferred<Ending, SwarmError>
+  readonly start: Effect.Effect<void>
   readonly stop: (exit: Exit.Exit<unknown, unknown>) => Effect.Effect<void>
 }
 
@@ -53,9 +54,9 @@ export const run = Effect.fn("Download.run")(function* (
   }
   const { progress, torrent } = yield* Effect.acquireUseRelease(
     Effect.contextWith((context: Context.Context<never>) =>
-      Effect.sync(() => begin(node, request, makeSession, context))
+      Effect.sync(() => prepare(node, request, makeSession, context))
     ),
-    ({ ended }) => Deferred.await(ended),
+    ({ ended, start }) => Effect.andThen(start, Deferred.await(ended)),
     ({ stop }, exit) => stop(exit)
   )
   if (request.onProgress !== undefined) yield* request.onProgress(progress)
@@ -73,7 +74,7 @@ const atDeadline = (
   return new DownloadStalled({ infohash, receivedBytes, totalBytes, waitedMs })
 }
 
-const begin = (
+const prepare = (
   node: SwarmNode,
   request: DownloadRequest,
   makeSession: MakeSession,
@@ -82,7 +83,6 @@ const begin = (
   const { onProgress } = request
   const infohash = Infohash.toHex(request.infohash)
   const startedAt = node.now()
-  const done = Deferred.makeUnsafe<void, SwarmError>()
   const known = Deferred.makeUnsafe<Torrent, SwarmError>()
   const ended = Deferred.makeUnsafe<Ending, SwarmError>()
   const files = Scope.makeUnsafe()
@@ -104,15 +104,21 @@ const begin = (
       onInfo: (info) =>
         fibers.run(Effect.asVoid(Deferred.into(Effect.mapError(fromInfo(info, infohash), swarmError), known))),
       onProgress: onProgress === undefined ? () => {} : onMoved,
-      onComplete: () => void Deferred.doneUnsafe(done, Effect.void),
-      onStorageFailed: (error) => void Deferred.doneUnsafe(done, Effect.fail(swarmError(error)))
+      onComplete: (torrent) => {
+        peers.noteGivers()
+        const ending = Effect.succeed({ torrent, progress: session.progress })
+        // When the fiber that wrote the last piece has ended, too: to interrupt it would cost more.
+        queueMicrotask(() => Deferred.doneUnsafe(ended, ending))
+      },
+      onStorageFailed: (error) => void Deferred.doneUnsafe(ended, Effect.fail(swarmError(error)))
     }
   })
   const peers = new DownloadPeers(node, request.infohash, fibers.run, (connection) => session.onConnection(connection))
   session.join(peers)
   if (request.torrent !== undefined) Deferred.doneUnsafe(known, Effect.succeed(request.torrent))
 
-  const transfer = Effect.gen(function* () {
+  /** From then on the session does the rest. */
+  const openContent = Effect.gen(function* () {
     const torrent = yield* Deferred.await(known)
     session.setTorrent(torrent)
     // Nobody is asked for anything while the content is looked through.
@@ -120,25 +126,38 @@ const begin = (
     const content = yield* Effect.mapError(request.open(torrent), swarmError)
     yield* session.fetch(torrent, content)
     peers.idleFrom = node.now()
-    yield* Deferred.await(done)
-    peers.noteGivers()
-    return { torrent, progress: session.progress }
   }).pipe(Effect.provideService(Scope.Scope, files))
 
-  const stopTicking = every(TICK, () => session.tick())
+  /** What is thrown in a timer ends the download, and not the process. */
+  const guarded = (work: () => void) => () => {
+    try {
+      work()
+    } catch (defect) {
+      Deferred.doneUnsafe(ended, Effect.die(defect))
+    }
+  }
+  const stopTicking = every(
+    TICK,
+    guarded(() => session.tick())
+  )
   const forgetTimeout = after(Duration.fromInputUnsafe(request.timeout), () => {
     const reason = atDeadline(infohash, node.now() - startedAt, peers, session.progress)
     Deferred.doneUnsafe(ended, Effect.fail(swarmError(reason)))
   })
-  // Whatever ends first decides.
-  for (const each of [search(node, request, peers, session), transfer]) {
-    fibers.run(Effect.asVoid(Deferred.into(each, ended)))
-  }
+  // Whatever fails first decides.
+  const run = (work: Effect.Effect<void, SwarmError>) =>
+    fibers.run(Effect.catchCause(work, (cause) => Effect.asVoid(Deferred.failCause(ended, cause))))
+  let forgetSearch = () => {}
   return {
     ended,
+    start: Effect.map(dialKnown(request, peers), () => {
+      forgetSearch = peers.whenIdle(HEAD_START, () => run(search(node, request, peers, session, startedAt)))
+      run(openContent)
+    }),
     stop: (exit) => {
       stopTicking()
       forgetTimeout()
+      forgetSearch()
       peers.closeAll()
       // The content last, when nobody writes to it any more.
       return Effect.andThen(fibers.end, Scope.close(files, exit))

@@ -11,7 +11,7 @@ import { RecentMap } from "../../protocol/core/RecentMap.ts"
 import { type Address, Bans } from "./Bans.ts"
 import { Dialers, type Fate } from "./Dialers.ts"
 import { mayDial } from "./DialRule.ts"
-import type { Run } from "./DownloadSession.ts"
+import type { Run } from "./Fibers.ts"
 import { HostShares } from "./HostShares.ts"
 import type { OpenPeer, PeerConnection } from "./PeerConnection.ts"
 import { DIALLED_MAX, INCOMING_PER_TORRENT_MAX } from "./SwarmOptions.ts"
@@ -87,22 +87,28 @@ export class DownloadPeers {
     return [...this.#givers].some((name) => !liars.has(name))
   }
 
-  /** Waits until {@link isIdle} holds, and no longer than that. */
+  /** Calls `run` once, when {@link isIdle} holds or after that time; the result takes that back. */
+  whenIdle(atMost: Duration.Duration, run: () => void): () => void {
+    if (this.isIdle) {
+      run()
+      return () => {}
+    }
+    const stop = () => {
+      forget()
+      this.#idleWaiters.delete(end)
+    }
+    const end = () => {
+      stop()
+      run()
+    }
+    const forget = after(atMost, end)
+    this.#idleWaiters.add(end)
+    return stop
+  }
+
+  /** {@link whenIdle} as an effect. */
   awaitIdle(atMost: Duration.Duration): Effect.Effect<void> {
-    return Effect.callback((resume) => {
-      if (this.isIdle) return resume(Effect.void)
-      const end = () => {
-        stop()
-        resume(Effect.void)
-      }
-      const forget = after(atMost, end)
-      const stop = () => {
-        forget()
-        this.#idleWaiters.delete(end)
-      }
-      this.#idleWaiters.add(end)
-      return Effect.sync(stop)
-    })
+    return Effect.callback((resume) => Effect.sync(this.whenIdle(atMost, () => resume(Effect.void))))
   }
 
   mayAccept(host: string): boolean {

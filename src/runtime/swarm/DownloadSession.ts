@@ -10,6 +10,7 @@ import type { Content, StorageFailed } from "../../protocol/swarm/Content.ts"
 import type { Progress } from "../../protocol/swarm/Swarm.ts"
 import { lengthOfPiece, pieceCount, type Torrent } from "../../protocol/swarm/Torrent.ts"
 import type { DownloadPeers } from "./DownloadPeers.ts"
+import type { Run } from "./Fibers.ts"
 import * as MetadataExchange from "./MetadataExchange.ts"
 import type { PeerConnection } from "./PeerConnection.ts"
 import { shapeOf } from "./Shape.ts"
@@ -22,12 +23,9 @@ export interface Outcome {
   readonly onInfo: (info: Uint8Array) => void
   /** More of the torrent is in the content. */
   readonly onProgress: () => void
-  readonly onComplete: () => void
+  readonly onComplete: (torrent: Torrent) => void
   readonly onStorageFailed: (error: StorageFailed) => void
 }
-
-/** For work on the content, which ends with the download. */
-export type Run = (effect: Effect.Effect<void>) => unknown
 
 export interface Setting {
   readonly infohash: Uint8Array
@@ -131,7 +129,7 @@ export abstract class DownloadSession {
     this.#receivedBytes += lengthOfPiece(torrent, index)
     this.#complete++
     this.setting.outcome.onProgress()
-    if (this.#complete === pieceCount(torrent)) this.setting.outcome.onComplete()
+    if (this.#complete === pieceCount(torrent)) this.setting.outcome.onComplete(torrent)
   }
 
   /** So many bytes wait for the disk. */

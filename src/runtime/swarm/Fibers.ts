@@ -3,6 +3,9 @@ import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 
+/** Begins what ends with its owner at the latest. */
+export type Run = (effect: Effect.Effect<void>) => unknown
+
 export class Fibers {
   readonly #fork: (effect: Effect.Effect<void>) => Fiber.Fiber<void>
   readonly #running = new Set<Fiber.Fiber<void>>()
@@ -24,6 +27,6 @@ export class Fibers {
   /** Interrupts those that run, and waits for their ends. Nothing begins any more. */
   readonly end: Effect.Effect<void> = Effect.suspend(() => {
     this.#isOver = true
-    return Fiber.interruptAll(this.#running)
+    return this.#running.size === 0 ? Effect.void : Fiber.interruptAll(this.#running)
   })
 }

@@ -19,7 +19,7 @@ const CORRUPT_GRACE = Duration.seconds(1)
  * How long peers that are named or likely have before the DHT is asked for more: most releases are here by then, and
  * a look-up costs more packets than they do.
  */
-const HEAD_START = Duration.millis(200)
+export const HEAD_START = Duration.millis(200)
 /** Bytes of a torrent for which one peer will do, unless it is slow. */
 const SMALL_BYTES = 1024 * 1024
 
@@ -38,24 +38,31 @@ const whileEnough = Effect.fnUntraced(function* (node: SwarmNode, peers: Downloa
   }
 })
 
-/** Looks peers up while there are too few. Never succeeds; fails when nobody can be hoped for. */
+/** Dials peers that are named or likely. */
+export const dialKnown = (request: DownloadRequest, peers: DownloadPeers): Effect.Effect<void> =>
+  Effect.andThen(
+    peers.offer(request.hints ?? []),
+    peers.guess((request.torrent?.totalLength ?? Infinity) <= SMALL_BYTES)
+  )
+
+/**
+ * Looks peers up while there are too few. Never succeeds; fails when nobody can be hoped for. `startedAt`, in ms, is when
+ * the download began.
+ */
 export const search = Effect.fnUntraced(function* (
   node: SwarmNode,
   request: DownloadRequest,
   peers: DownloadPeers,
-  session: DownloadSession
+  session: DownloadSession,
+  startedAt: number
 ): Effect.fn.Return<never, SwarmError> {
   const infohash = Infohash.toHex(request.infohash)
   const { lookupInterval } = node.settings
-  const startedAt = node.now()
   let fruitless = 0
   let onlyLiars = false
   let answered = false
   let lastError: DhtError | undefined
 
-  yield* peers.offer(request.hints ?? [])
-  yield* peers.guess((request.torrent?.totalLength ?? Infinity) <= SMALL_BYTES)
-  yield* peers.awaitIdle(HEAD_START)
   while (true) {
     // Hints again, too: the DHT may not know a peer that has left for a moment.
     yield* peers.offer(request.hints ?? [])

@@ -13,6 +13,8 @@ export const printsOf = (bytes: Uint8Array): ReadonlyArray<string> =>
     hash("sha1", bytes.subarray(block * BLOCK_BYTES, (block + 1) * BLOCK_BYTES))
   )
 
+/** Most bytes of a torrent whose pieces lie in one buffer, side by side, so that they can be written from there. */
+const WHOLE_MAX_BYTES = 1024 * 1024
 /** Buffers that wait for their next use: memory that is given back and taken anew is the slower the larger it is. */
 const SPARE_MAX = 4
 
@@ -20,6 +22,8 @@ export class PieceBytes {
   readonly #torrent: Torrent
   readonly #pieces = new Map<number, Buffer>()
   readonly #spare: Array<Buffer> = []
+  /** Of a small torrent. */
+  #whole: Buffer | undefined
 
   constructor(torrent: Torrent) {
     this.#torrent = torrent
@@ -29,8 +33,7 @@ export class PieceBytes {
   put(piece: number, offset: number, block: Uint8Array): void {
     let bytes = this.#pieces.get(piece)
     if (bytes === undefined) {
-      bytes =
-        this.#spare.pop() ?? Buffer.allocUnsafeSlow(Math.min(this.#torrent.pieceLength, this.#torrent.totalLength))
+      bytes = this.#room(piece)
       this.#pieces.set(piece, bytes)
     }
     bytes.set(block, offset)
@@ -52,6 +55,16 @@ export class PieceBytes {
 
   /** The bytes of a piece are not needed any more. */
   recycle(bytes: Buffer): void {
-    if (this.#spare.length < SPARE_MAX) this.#spare.push(Buffer.from(bytes.buffer))
+    if (bytes.buffer !== this.#whole?.buffer && this.#spare.length < SPARE_MAX)
+      this.#spare.push(Buffer.from(bytes.buffer))
+  }
+
+  #room(piece: number): Buffer {
+    const { pieceLength, totalLength } = this.#torrent
+    if (totalLength > WHOLE_MAX_BYTES) {
+      return this.#spare.pop() ?? Buffer.allocUnsafeSlow(Math.min(pieceLength, totalLength))
+    }
+    this.#whole ??= Buffer.allocUnsafeSlow(totalLength)
+    return this.#whole.subarray(piece * pieceLength, (piece + 1) * pieceLength)
   }
 }

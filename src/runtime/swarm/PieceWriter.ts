@@ -5,7 +5,7 @@
 import * as Effect from "effect/Effect"
 import type { Content, StorageFailed } from "../../protocol/swarm/Content.ts"
 import type { Torrent } from "../../protocol/swarm/Torrent.ts"
-import type { Run } from "./DownloadSession.ts"
+import type { Run } from "./Fibers.ts"
 
 /** Bytes of a write of several pieces. */
 const WRITE_MAX_BYTES = 1024 * 1024
@@ -16,6 +16,17 @@ export interface Handlers {
   readonly onFailed: (error: StorageFailed) => void
   /** So many bytes wait to be written. */
   readonly onPending: (bytes: number) => void
+}
+
+/** The chunks one behind the other: a copy, unless they lie so in memory. At least one. */
+const joined = (chunks: ReadonlyArray<Buffer>): Buffer => {
+  const { buffer, byteOffset } = chunks[0]!
+  let end = byteOffset
+  for (const chunk of chunks) {
+    if (chunk.buffer !== buffer || chunk.byteOffset !== end) return Buffer.concat(chunks)
+    end += chunk.length
+  }
+  return Buffer.from(buffer, byteOffset, end - byteOffset)
 }
 
 export class PieceWriter {
@@ -40,7 +51,7 @@ export class PieceWriter {
     if (this.#isWriting) return
     this.#isWriting = true
     // Not at once: what came with this piece may be written with it.
-    this.#run(Effect.andThen(Effect.yieldNow, this.#drain))
+    setImmediate(() => this.#run(this.#drain))
   }
 
   readonly #drain: Effect.Effect<void> = Effect.suspend(() => {
@@ -49,8 +60,7 @@ export class PieceWriter {
       this.#isWriting = false
       return Effect.void
     }
-    const chunks = pieces.map(([, bytes]) => bytes)
-    const bytes = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)
+    const bytes = joined(pieces.map(([, each]) => each))
     return Effect.matchEffect(this.#content.write(pieces[0]![0] * this.#torrent.pieceLength, bytes), {
       onSuccess: () => {
         for (const [piece, each] of pieces) {

@@ -1,6 +1,6 @@
 /** Tells a listener how a download goes: one report at a time, of the newest state, so that a slow one holds nothing up. */
 import * as Effect from "effect/Effect"
-import type { Run } from "./DownloadSession.ts"
+import type { Run } from "./Fibers.ts"
 
 /** The result is to be called whenever there is something new to tell. */
 export const make = (run: Run, report: Effect.Effect<void>): (() => void) => {
@@ -17,6 +17,6 @@ export const make = (run: Run, report: Effect.Effect<void>): (() => void) => {
     if (isReporting) return
     isReporting = true
     // Not at once: pieces come several at a time.
-    run(Effect.andThen(Effect.yieldNow, next))
+    setImmediate(() => run(next))
   }
 }

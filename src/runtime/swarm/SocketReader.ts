@@ -90,8 +90,8 @@ export class SocketReader {
           step = steps.next(found)
         }
         return Result.succeed(step.value)
-      } catch {
-        return Result.fail(this.#problem("what it said was not survived"))
+      } catch (defect) {
+        return Result.fail(this.#problem(`what it said was not survived: ${String(defect)}`))
       }
     }
     const look = () => {

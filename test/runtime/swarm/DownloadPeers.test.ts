@@ -1,5 +1,6 @@
 /** Who is dialled for one download, in what order, and who makes room for whom. Nothing is really dialled. */
 import { assert, describe, it } from "@effect/vitest"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as FiberSet from "effect/FiberSet"
 import * as Random from "effect/Random"
@@ -83,6 +84,26 @@ const test = (title: string, body: Effect.Effect<void, unknown, Scope.Scope>) =>
   it.live(title, () => Effect.scoped(Random.withSeed(body, "peers")))
 
 describe("DownloadPeers", () => {
+  test(
+    "tells once when nobody is there any more, or when the time is over, unless that is taken back",
+    Effect.gen(function* () {
+      const { open, peers } = yield* make
+      const told: Array<string> = []
+      const tell = (what: string) => () => void told.push(what)
+      peers.whenIdle(Duration.infinity, tell("at once"))
+      yield* peers.offer(portsOf("127.0.0.1", 1))
+      yield* settled
+      peers.whenIdle(Duration.zero, tell("late"))
+      peers.whenIdle(Duration.infinity, tell("idle"))
+      peers.whenIdle(Duration.infinity, tell("taken back"))()
+      yield* peers.awaitIdle(Duration.millis(5))
+      assert.deepStrictEqual(told, ["at once", "late"])
+      for (const connection of open.values()) connection.fault("a test")
+      yield* settled
+      assert.deepStrictEqual(told, ["at once", "late", "idle"])
+    })
+  )
+
   test(
     "uses a few addresses of a public host at a time, and others of it when those are of no use",
     Effect.gen(function* () {

@@ -44,6 +44,30 @@ describe("PieceWriter", () => {
     )
   )
 
+  it.effect("copies no pieces that lie side by side in memory", () =>
+    Effect.scoped(
+      Effect.gen(function* () {
+        const chunks: Array<Uint8Array> = []
+        const content: Content = {
+          ...contentOf(new Uint8Array()),
+          write: (_offset, chunk) => Effect.sync(() => void chunks.push(chunk))
+        }
+        const whole = Buffer.from(bytes.slice().buffer)
+        const inWhole = (piece: number) => whole.subarray(piece * 16_384, (piece + 1) * 16_384)
+        const { done, writer } = yield* writing(content, 5)
+        for (const piece of [3, 1, 2]) writer.write(piece, inWhole(piece))
+        // One behind the other in the content, but not in memory.
+        writer.write(7, inWhole(7))
+        writer.write(8, pieceOf(8))
+        yield* done
+        const [near, far] = chunks
+        assert.strictEqual(near!.buffer, whole.buffer)
+        assert.deepStrictEqual(new Uint8Array(near!), bytes.slice(16_384, 4 * 16_384))
+        assert.deepStrictEqual(new Uint8Array(far!), bytes.slice(7 * 16_384, 9 * 16_384))
+      })
+    )
+  )
+
   it.effect("tells that a write failed, and writes no more", () =>
     Effect.scoped(
       Effect.gen(function* () {
