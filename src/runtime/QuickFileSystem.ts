@@ -44,6 +44,24 @@ const removes = (path: string, { force = false, recursive = false }: RemoveOptio
   }
 }
 
+const isDirectory = (path: string): boolean => NodeFs.statSync(path, { throwIfNoEntry: false })?.isDirectory() === true
+
+/**
+ * Makes a directory and those that it is in. Not by Node's own `recursive`, which never returns where a file system such
+ * as /proc says that there is nothing although the parent is there.
+ */
+const makeAll = (path: string, mode: number | undefined): void => {
+  if (isDirectory(path)) return
+  const parent = Path.dirname(path)
+  if (parent !== path && NodeFs.statSync(parent, { throwIfNoEntry: false }) === undefined) makeAll(parent, mode)
+  try {
+    NodeFs.mkdirSync(path, { mode })
+  } catch (error) {
+    // Somebody else may have made it meanwhile.
+    if (codeOf(error) !== "EEXIST" || !isDirectory(path)) throw error
+  }
+}
+
 const make = Effect.map(FileSystem.FileSystem, (slow) => {
   const at =
     <Args extends ReadonlyArray<unknown>, A>(method: string, run: (path: string, ...args: Args) => A) =>
@@ -58,7 +76,8 @@ const make = Effect.map(FileSystem.FileSystem, (slow) => {
     }),
     link: at("link", (from, to: string) => NodeFs.linkSync(from, to)),
     makeDirectory: at("makeDirectory", (path, options: Parameters<typeof slow.makeDirectory>[1] = {}) => {
-      NodeFs.mkdirSync(path, { recursive: options.recursive ?? false, mode: options.mode })
+      if (options.recursive === true) makeAll(path, options.mode)
+      else NodeFs.mkdirSync(path, { mode: options.mode })
     }),
     makeTempDirectory: (options = {}) => {
       const directory = options.directory ?? Os.tmpdir()

@@ -1,6 +1,7 @@
 /** Both file systems of Node answer every call alike: one suite, run on each, and their errors side by side. */
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as Crypto from "node:crypto"
+import * as Fs from "node:fs"
 import { promisify } from "node:util"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -164,6 +165,8 @@ const failing: Readonly<Record<string, Call>> = {
   "a link over a file": (fs, at) => fs.link(at("file"), at("other")),
   "a directory that is there": (fs, at) => fs.makeDirectory(at("directory")),
   "a directory in nothing": (fs, at) => fs.makeDirectory(at("gone/x")),
+  "directories below a file": (fs, at) => fs.makeDirectory(at("file/x/y"), { recursive: true }),
+  "directories where a file is": (fs, at) => fs.makeDirectory(at("file"), { recursive: true }),
   "a file that is there": (fs, at) => Effect.scoped(fs.open(at("file"), { flag: "wx" })),
   "a file below a file": (fs, at) => Effect.scoped(fs.open(at("file/x"))),
   "a loop": (fs, at) => Effect.scoped(fs.open(at("loop"))),
@@ -204,6 +207,17 @@ const told = (fs: FileSystem.FileSystem, at: (name: string) => string, call: Cal
       subject: typeof subject === "string" ? subject.replace(at(""), "") : typeof subject
     }
   })
+
+describe("directories", () => {
+  // Node's own way there never ends.
+  it.live.skipIf(!Fs.existsSync("/proc/self"))("are not tried for ever where there can be none", () =>
+    Effect.gen(function* () {
+      const fs = yield* FileSystem.FileSystem
+      const error = yield* Effect.flip(fs.makeDirectory("/proc/libreseed/x", { recursive: true }))
+      assert.strictEqual(error.reason._tag, "NotFound")
+    }).pipe(Effect.provide(layers.quick))
+  )
+})
 
 describe("what fails", () => {
   const prepared = (layer: Layer.Layer<FileSystem.FileSystem>, call: Call) =>
