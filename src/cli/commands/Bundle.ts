@@ -8,6 +8,7 @@ import * as PackageSpec from "../../protocol/core/PackageSpec.ts"
 import * as PublicKey from "../../protocol/core/PublicKey.ts"
 import * as DependencyGraph from "../../protocol/registry/DependencyGraph.ts"
 import * as DependencyTree from "../../protocol/registry/DependencyTree.ts"
+import * as DependencyWalk from "../../protocol/registry/DependencyWalk.ts"
 import * as LockFile from "../../protocol/registry/LockFile.ts"
 import * as Bundle from "../../protocol/swarm/Bundle.ts"
 import { PackageStore } from "../../protocol/swarm/PackageStore.ts"
@@ -47,7 +48,7 @@ const wishesOf = Effect.fnUntraced(function* (
 /** What a bundle says that it is for: names with the ranges that were asked for. */
 const specTextsOf = (wishes: DependencyGraph.Wishes): ReadonlyArray<string> =>
   DependencyGraph.edgesOf(wishes).flatMap((edge) => {
-    const spec = PackageSpec.parse(DependencyGraph.specOf(edge))
+    const spec = DependencyWalk.wantedOf(edge)
     return spec._tag === "Success" ? [PackageSpec.format(spec.success)] : []
   })
 

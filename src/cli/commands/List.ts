@@ -3,12 +3,15 @@ import * as Effect from "effect/Effect"
 import * as NodePath from "node:path"
 import * as Option from "effect/Option"
 import * as Version from "../../protocol/core/Version.ts"
+import { aimOf } from "../../protocol/registry/DependencyGraph.ts"
 import { Output } from "../Output.ts"
 import * as Installed from "./Installed.ts"
 import * as Project from "./Project.ts"
 
 interface Listed {
   readonly name: string
+  /** The name under which it is seen, where that is another one. */
+  readonly alias?: string
   readonly version: string
   /** Base64. */
   readonly publisher: string
@@ -27,23 +30,24 @@ const satisfies = (version: string, range: string): boolean => {
 const treeOf = (tree: Installed.Tree, links: Installed.Tree["project"], all: boolean) => {
   const seen = new Set<string>()
   const of = (names: Installed.Tree["project"], depth: number): ReadonlyArray<Listed> =>
-    Object.entries(names).flatMap(([, key]) => {
+    Object.entries(names).flatMap(([link, key]) => {
       const each = tree.packages[key]
       if (each === undefined) return []
       const { dependencies, name, publisher, version } = each
       const isNew = !seen.has(key)
       seen.add(key)
       const inner = all && isNew && depth < DEPTH_MAX ? of(dependencies, depth + 1) : []
-      return [{ name, version, publisher, ...(inner.length === 0 ? {} : { dependencies: inner }) }]
+      const alias = link === name ? {} : { alias: link }
+      return [{ name, ...alias, version, publisher, ...(inner.length === 0 ? {} : { dependencies: inner }) }]
     })
   return of(links, 0)
 }
 
 const linesOf = (listed: ReadonlyArray<Listed>, margin = ""): ReadonlyArray<string> =>
-  listed.flatMap(({ dependencies = [], name, version }, at) => {
+  listed.flatMap(({ alias, dependencies = [], name, version }, at) => {
     const isLast = at === listed.length - 1
     return [
-      `${margin}${isLast ? "└── " : "├── "}${name}@${version}`,
+      `${margin}${isLast ? "└── " : "├── "}${alias === undefined ? "" : `${alias} → `}${name}@${version}`,
       ...linesOf(dependencies, `${margin}${isLast ? "    " : "│   "}`)
     ]
   })
@@ -55,10 +59,20 @@ export const run = Effect.fnUntraced(function* ({ all, dir }: { readonly dir: st
   const wishes = Option.getOrUndefined(yield* Project.wishes(directory))
   const asked = { ...wishes?.peerDependencies, ...wishes?.dependencies, ...wishes?.optionalDependencies }
   const optional = new Set(Object.keys({ ...wishes?.optionalDependencies, ...wishes?.peerDependencies }))
+  // A peer of the project that somebody else brings may be another package under that name.
+  const isAsked = (name: string) =>
+    wishes?.peerDependenciesMeta?.[name]?.optional !== true ||
+    Object.hasOwn({ ...wishes.dependencies, ...wishes.optionalDependencies }, name)
   const problems = Object.entries(asked).flatMap(([name, range]) => {
-    const version = tree.packages[tree.project[name] ?? ""]?.version
-    if (version === undefined) return optional.has(name) ? [] : [`${name}@${range} is not installed`]
-    return satisfies(version, range) ? [] : [`${name}@${version} is installed, and ${range} is asked for`]
+    const found = tree.packages[tree.project[name] ?? ""]
+    if (found === undefined) return optional.has(name) ? [] : [`${name}@${range} is not installed`]
+    const aim = aimOf({ name, range })
+    const isMeant = found.name === aim.name || !isAsked(name)
+    return isMeant && satisfies(found.version, aim.range)
+      ? []
+      : [
+          `${found.name === name ? "" : `${name} → `}${found.name}@${found.version} is installed, and ${range} is asked for`
+        ]
   })
   const extraneous = wishes === undefined ? [] : Object.keys(tree.project).filter((name) => !Object.hasOwn(asked, name))
   const dependencies = treeOf(tree, tree.project, all)

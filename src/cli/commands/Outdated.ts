@@ -3,6 +3,8 @@ import * as Effect from "effect/Effect"
 import * as NodePath from "node:path"
 import * as Option from "effect/Option"
 import * as PackageSpec from "../../protocol/core/PackageSpec.ts"
+import { aimOf } from "../../protocol/registry/DependencyGraph.ts"
+import { wantedOf } from "../../protocol/registry/DependencyWalk.ts"
 import { RegistryError } from "../../protocol/registry/RegistryError.ts"
 import { InvalidProject } from "../../runtime/install/InstallError.ts"
 import { Output } from "../Output.ts"
@@ -16,7 +18,10 @@ import * as Select from "./Select.ts"
 const CONCURRENCY = 16
 
 interface Row {
+  /** As package.json has it. */
   readonly name: string
+  /** The package behind an alias. */
+  readonly package?: string
   /** As package.json asks for it. */
   readonly range: string
   /** Empty where it is not installed. */
@@ -29,7 +34,12 @@ interface Row {
 const table = (rows: ReadonlyArray<Row>): ReadonlyArray<string> => {
   const cells = [
     ["package", "current", "wanted", "latest"],
-    ...rows.map(({ current, latest, name, wanted }) => [name, current || "missing", wanted || "none", latest || "none"])
+    ...rows.map(({ current, latest, name, package: real, wanted }) => [
+      real === undefined ? name : `${name} → ${real}`,
+      current || "missing",
+      wanted || "none",
+      latest || "none"
+    ])
   ]
   const widths = [0, 1, 2, 3].map((column) => Math.max(...cells.map((row) => row[column]!.length)))
   return cells.map((row) =>
@@ -47,8 +57,8 @@ export const isNone = (error: { readonly _tag: string }): boolean =>
   error._tag === "InvalidSpec" || (error instanceof RegistryError && NONE.has(error.reason._tag))
 
 /** Which version a spec comes to today; nothing where there is none. */
-const versionOf = (text: string, chooser: Select.Chooser) =>
-  Effect.fromResult(PackageSpec.parse(text)).pipe(
+const versionOf = (wanted: ReturnType<typeof PackageSpec.parse>, chooser: Select.Chooser) =>
+  Effect.fromResult(wanted).pipe(
     Effect.flatMap((spec) => Select.resolve(spec, chooser)),
     Effect.map(({ release }): string => release.v),
     Effect.catchIf(isNone, () => Effect.succeed(""))
@@ -69,9 +79,12 @@ export const run = Effect.fnUntraced(function* ({ dir, ...choice }: Select.Choic
   const work = Effect.forEach(
     asked,
     Effect.fnUntraced(function* ([name, range]) {
-      const wanted = yield* versionOf(`${name}@${range.trim() === "" ? "*" : range}`, chooser)
-      const latest = yield* versionOf(name, chooser)
-      return { name, range, current: currentOf(name), wanted, latest } satisfies Row
+      const edge = { name, range }
+      const real = aimOf(edge).name
+      const wanted = yield* versionOf(wantedOf(edge), chooser)
+      const latest = yield* versionOf(PackageSpec.parse(real), chooser)
+      const own = { name, ...(real === name ? {} : { package: real }) }
+      return { ...own, range, current: currentOf(name), wanted, latest } satisfies Row
     }),
     { concurrency: CONCURRENCY }
   )

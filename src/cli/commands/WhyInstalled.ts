@@ -9,30 +9,36 @@ import * as Select from "./Select.ts"
 /** Chains shown for one package; there may be as many as there are ways through the tree. */
 const CHAINS_MAX = 10
 
-const labelOf = ({ name, version }: Installed.Package): string => `${name}@${version}`
+/** `name@version`, and before it the name under which it is seen where that is another one. */
+const labelOf = (link: string, { name, version }: Installed.Package): string =>
+  link === name ? `${name}@${version}` : `${link} → ${name}@${version}`
 
-/** For each package that uses `key`, the shortest way from the project to it. */
+/** For each place where `key` is seen, the shortest way from the project to it, each step with the name that it has there. */
 const chainsTo = ({ packages, project }: Installed.Tree, key: string): ReadonlyArray<ReadonlyArray<string>> => {
   const ways = new Map<string, ReadonlyArray<string>>()
   const queue: Array<string> = []
-  for (const root of Object.values(project)) {
-    if (ways.has(root)) continue
-    ways.set(root, [root])
-    queue.push(root)
-  }
-  const users: Array<string> = []
-  for (let at = 0; at < queue.length; at++) {
-    const user = queue[at]!
-    const targets = Object.values(packages[user]?.dependencies ?? {})
-    if (targets.includes(key)) users.push(user)
-    for (const target of targets) {
+  const chains: Array<ReadonlyArray<string>> = []
+  const see = (links: Installed.Tree["project"], way: ReadonlyArray<string>) => {
+    for (const [link, target] of Object.entries(links)) {
+      const found = packages[target]
+      if (found === undefined) continue
+      const chain = [...way, labelOf(link, found)]
+      if (target === key) chains.push(chain)
       if (ways.has(target)) continue
-      ways.set(target, [...ways.get(user)!, target])
+      ways.set(target, chain)
       queue.push(target)
     }
   }
-  const direct = Object.values(project).includes(key) ? [[key]] : []
-  return [...direct, ...users.map((user) => ways.get(user)!.concat(key))]
+  see(project, [])
+  for (let at = 0; at < queue.length; at++) see(packages[queue[at]!]?.dependencies ?? {}, ways.get(queue[at]!)!)
+  return chains
+}
+
+/** Keys of what has a name, or is seen under it. */
+const keysOf = ({ packages, project }: Installed.Tree, name: string): ReadonlySet<string> => {
+  const links = [project, ...Object.values(packages).map(({ dependencies }) => dependencies)]
+  const seen = new Set(links.flatMap((each) => (Object.hasOwn(each, name) ? [each[name]!] : [])))
+  return new Set(Object.keys(packages).filter((key) => seen.has(key) || packages[key]!.name === name))
 }
 
 const linesOf = (chains: ReadonlyArray<ReadonlyArray<string>>): ReadonlyArray<string> => {
@@ -45,25 +51,18 @@ export const run = Effect.fnUntraced(function* (nameText: string, { dir }: { rea
   const directory = NodePath.resolve(dir)
   const name = yield* Select.nameOf(nameText)
   const tree = yield* Installed.read(directory)
-  const found = Object.entries(tree.packages)
-    .filter(([, each]) => each.name === name)
-    .map(([key, each]) => {
-      const chains = chainsTo(tree, key).map((chain) =>
-        chain.flatMap((each) => {
-          const one = tree.packages[each]
-          return one === undefined ? [] : [labelOf(one)]
-        })
-      )
-      return { name, version: each.version, publisher: each.publisher, chains }
-    })
+  const found = [...keysOf(tree, name)].map((key) => {
+    const each = tree.packages[key]!
+    return { name: each.name, version: each.version, publisher: each.publisher, chains: chainsTo(tree, key) }
+  })
   if (found.length === 0) {
     const hint = "ls-cli list --all shows everything; ls-cli resolve <spec> --why shows how a release is chosen."
     return yield* new NotInstalled({ project: directory, names: [name], hint })
   }
   yield* output.result(
     { dir: directory, packages: found },
-    found.flatMap(({ chains, name, publisher, version }) =>
-      [`${name}@${version}  by ${publisher}`].concat(linesOf(chains))
+    found.flatMap(({ chains, name: own, publisher, version }) =>
+      [`${own}@${version}  by ${publisher}`].concat(linesOf(chains))
     )
   )
 })

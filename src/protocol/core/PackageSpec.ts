@@ -2,8 +2,8 @@
  * What a user asks for on a command line or in a file: `semver`, `semver@^7`, `@scope/x@1 || 2`,
  * `name@next`. One package by name and the versions that will do: a range, or one of two tags.
  *
- * npm's other specs (git, file, URL, alias, tags of one's own) name things outside this registry and are refused
- * with a sentence that says so.
+ * npm's other specs (git, file, URL, tags of one's own) name things outside this registry and are refused
+ * with a sentence that says so; so are aliases (`npm:`), which are for package.json and not for a command line.
  */
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
@@ -43,21 +43,28 @@ const HINT = "Write name, name@version or name@range, for example: semver, semve
 const OUTSIDE =
   /^(?:(?:git|https?|file|ftp|ssh|link|workspace|patch|portal|npm|github|gitlab|bitbucket|gist)[:+]|[a-z+]+:\/\/|git@|[.~]{0,2}[\\/]|[a-z]:[\\/]|[^@/]+\/|.*\.(?:tgz|tar\.gz|tar)$)/i
 
+const ALIAS_HINT =
+  'Ask for it by its own name; or write the alias into package.json, like "old-semver": "npm:semver@^5", and run: ls-cli install'
+
 /** npm's way to have a package under another name. */
 const ALIAS = /^npm:/i
+
+/** `spec` is cut to {@link SHOWN_CHARS}. */
+export const invalid = (spec: string, problem: string, hint: string): InvalidSpec =>
+  new InvalidSpec({ spec: spec.slice(0, SHOWN_CHARS), problem, hint })
 
 /** Reads one spec; white space around it and after the `@` is not significant. The tags are those of `Version.Tag`. */
 export const parse = (text: string): Result.Result<PackageSpec, InvalidSpec> => {
   const spec = text.trim()
   const fail = (problem: string, hint = HINT): Result.Result<never, InvalidSpec> =>
-    Result.fail(new InvalidSpec({ spec: text.slice(0, SHOWN_CHARS), problem, hint }))
+    Result.fail(invalid(text, problem, hint))
   if (spec.length > MAX_CHARS) return fail(`is longer than ${MAX_CHARS} characters`)
   // The first character of a scoped name is an @, too.
   const at = spec.indexOf("@", 1)
   const name = at < 0 ? spec : spec.slice(0, at)
   const wanted = at < 0 ? "latest" : spec.slice(at + 1).trim()
   if (ALIAS.test(wanted)) {
-    return fail("is an alias of another package: aliases cannot be resolved here", "Ask for it by its own name.")
+    return fail("is an alias of another package, and is not asked for by this", ALIAS_HINT)
   }
   if (OUTSIDE.test(spec) || OUTSIDE.test(wanted)) {
     return fail("points outside the registry: git, file and URL specs cannot be resolved here", HINT)

@@ -15,7 +15,7 @@ export class DependencyNotResolved extends Schema.TaggedError<DependencyNotResol
   }
 }
 
-/** A dependency on something that is in no registry of packages: a URL, a path, an alias. */
+/** A dependency on something that is in no registry of packages: a URL, a path, an alias of an alias. */
 export class UnsupportedDependency extends Schema.TaggedError<UnsupportedDependency>()("UnsupportedDependency", {
   dependent: Schema.String,
   dependency: Schema.String,

@@ -70,7 +70,34 @@ export const source = <E, R, E2, R2>(ways: {
   readonly manifestOf: (choice: Choice) => Effect.Effect<Manifest, E2, R2>
 }): Source<E | E2, R | R2> => ways
 
-export const specOf = (edge: Pick<Edge, "name" | "range">): string => `${edge.name}@${edge.range}`
+export const specOf = (edge: Aim): string => `${edge.name}@${edge.range}`
+
+/** How npm writes that another package is to stand under a name: `npm:real@range`. */
+const ALIAS = /^npm:/i
+
+export const isAlias = ({ range }: Pick<Edge, "range">): boolean => ALIAS.test(range.trim())
+
+/** What an edge, or an answer, asks for once aliases are read. */
+export interface Aim {
+  /** Of the package itself. Where an alias makes no sense it is no name, and no package has it. */
+  readonly name: string
+  readonly range: string
+}
+
+/** The package that an edge leads to: its own name, or behind `npm:` another one; without a range that one in any. */
+export const aimOf = ({ name, range }: Aim): Aim => {
+  if (!isAlias({ range })) return { name, range }
+  const text = range.trim().slice("npm:".length).trim()
+  const at = text.indexOf("@", 1)
+  return at < 0 ? { name: text, range: "*" } : { name: text.slice(0, at), range: text.slice(at + 1) }
+}
+
+/** The name and range of a {@link specOf}; `undefined` for what is none. */
+export const edgeOfSpec = (spec: string): Aim | undefined => {
+  // The first character of a scoped name is an @, too.
+  const at = spec.indexOf("@", 1)
+  return at < 0 ? undefined : { name: spec.slice(0, at), range: spec.slice(at + 1) }
+}
 
 /** Without what the package has in a `node_modules` of its own (`bundleDependencies`); `has` tells of its files. */
 export const unbundled = (wishes: Wishes, has: (path: string) => boolean): Wishes => {

@@ -1,7 +1,8 @@
 /**
  * A graph of dependencies laid out as instances. What an instance sees is a function of its id: the
  * package, and every peer that it, or a peer beside it, looks for. Peers from further out that were
- * told apart by peers of their own are named in full where the names alone would not tell them apart.
+ * told apart by peers of their own are named in full where the names alone would not tell them apart,
+ * and with the name under which they are seen where that is not their own (`npm:` aliases).
  */
 import * as Effect from "effect/Effect"
 import * as Hex from "effect/encoding/Hex"
@@ -9,7 +10,7 @@ import * as Digest from "../core/Digest.ts"
 import type { PackageName } from "../core/PackageName.ts"
 import { DependencyError, PeerConflict, TooManyDependencies } from "./DependencyError.ts"
 import * as DependencyGraph from "./DependencyGraph.ts"
-import { breathe, byText, isOwn, needsOf, type Needs, satisfies, targetsOf, type Usable } from "./DependencyPeers.ts"
+import { breathe, byText, isOwn, needsOf, type Needs, suits, targetsOf, type Usable } from "./DependencyPeers.ts"
 
 /** Packages laid out, counting each instance. */
 export const INSTANCES_MAX = 20_000
@@ -44,11 +45,18 @@ type Scope = ReadonlyMap<PackageName, Provider>
 
 const nothing: ReadonlyMap<PackageName, never> = new Map<PackageName, never>()
 
+/** A peer in an id. Under the own name of a package is the package itself where nothing else is said. */
+const peerText = (each: DependencyGraph.Package, name: PackageName, peer: string): string => {
+  const isOwnName = name === each.choice.release.n
+  if (peer === "") return isOwnName ? `(${name}@)` : ""
+  if (isOwnName && peer === each.id) return ""
+  return peer.startsWith(`${name}@`) ? `(${peer})` : `(${name}@npm:${peer})`
+}
+
 const idOf = (each: DependencyGraph.Package, peers: ReadonlyMap<PackageName, string>): string => {
   const text = [...peers]
-    .filter(([, peer]) => peer !== "")
     .toSorted(([self], [that]) => byText(self, that))
-    .map(([, peer]) => `(${peer})`)
+    .map(([name, peer]) => peerText(each, name, peer))
     .join("")
   if (text.length <= PEERS_CHARS) return each.id + text
   const digest = Hex.encode(Digest.sha256(new TextEncoder().encode(text)))
@@ -59,8 +67,9 @@ const idOf = (each: DependencyGraph.Package, peers: ReadonlyMap<PackageName, str
 const inFull = ({ instance, package: each, peers }: Provider): string =>
   peers.size > 0 && instance === each.id ? `${instance}()` : instance
 
-/** One package as it stands beside `targets`, inside of `outer`. */
+/** The package that stands under `link` beside the other `targets`, inside of `outer`. */
 const place = (
+  link: PackageName,
   target: DependencyGraph.Package,
   targets: ReadonlyMap<PackageName, DependencyGraph.Package>,
   outer: Scope,
@@ -68,7 +77,7 @@ const place = (
 ): Provider => {
   const own = target.choice.release.n
   if (needs.get(target.id)!.size === 0) return { package: target, instance: target.id, peers: nothing }
-  const names = new Set<PackageName>([own])
+  const names = new Set<PackageName>()
   const found = new Map<PackageName, string>()
   const outside = new Map<PackageName, Provider>()
   const queue: Array<DependencyGraph.Package> = [target]
@@ -84,10 +93,12 @@ const place = (
     }
   }
   // Where those from outside found what is found from here, their names are enough, and places share instances.
-  const flat = new Map([...found, [own, target.id]])
+  const flat = new Map([...found, [link, target.id]])
   let agrees = true
+  let isNamed = found.has(link)
   for (const { peers } of outside.values()) {
     for (const [name, peer] of peers) {
+      if (name === link) isNamed = true
       const known = flat.get(name)
       if (known === undefined) flat.set(name, peer)
       else if (known !== peer) agrees = false
@@ -95,7 +106,8 @@ const place = (
   }
   if (!agrees) for (const [name, provider] of outside) found.set(name, inFull(provider))
   const peers = agrees ? flat : found
-  peers.delete(own)
+  // A package under its own name is what is found there; under another one that has to be said where somebody looks.
+  if (link === own || !isNamed) peers.delete(link)
   return { package: target, instance: idOf(target, peers), peers }
 }
 
@@ -104,7 +116,7 @@ const place = (
  * it needs, so that a scope does not grow with the depth at which it stands.
  */
 const layOutTargets = (targets: ReadonlyMap<PackageName, DependencyGraph.Package>, outer: Scope, needs: Needs): Scope =>
-  new Map([...targets].map(([name, target]) => [name, place(target, targets, outer, needs)]))
+  new Map([...targets].map(([name, target]) => [name, place(name, target, targets, outer, needs)]))
 
 const within = (self: Provider, outer: ReadonlyArray<Scope>, needs: Needs): Scope => {
   const scope = new Map<PackageName, Provider>()
@@ -153,7 +165,7 @@ export const layOut = Effect.fnUntraced(function* (roots: ReadonlyArray<Dependen
         continue
       }
       if (found === undefined) continue
-      if (!isOwn(edge) && !satisfies(found.package.choice.release.v, edge.range)) {
+      if (!isOwn(edge) && !suits(found.package.choice, edge)) {
         const conflict = { dependent: each.id, peer: edge.name, range: edge.range, found: found.package.id }
         // As npm has it: what the project itself asked for must fit, deeper down it is a warning.
         if (depth === 0 && asked.has(edge.name) && edge.kind === "peer") {

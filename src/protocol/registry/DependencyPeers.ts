@@ -59,6 +59,18 @@ export const satisfies = (version: Version.Version, range: string): boolean => {
   return parsed._tag === "None" || Version.satisfies(version, parsed.value)
 }
 
+/**
+ * Whether a package suits an edge. As npm has it, what stands under the name of a peer counts, whatever package that
+ * is; whoever asks for another package under a name gets no other.
+ */
+export const suits = (
+  { release }: DependencyGraph.Choice,
+  edge: Pick<DependencyGraph.Edge, "name" | "range">
+): boolean => {
+  const aim = DependencyGraph.aimOf(edge)
+  return satisfies(release.v, aim.range) && (aim.name === edge.name || aim.name === release.n)
+}
+
 /** By `name@version`: names of peers. */
 export type Needs = ReadonlyMap<string, ReadonlySet<PackageName>>
 

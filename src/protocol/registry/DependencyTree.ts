@@ -9,7 +9,7 @@ import * as Version from "../core/Version.ts"
 import { DependencyError, TooManyDependencies } from "./DependencyError.ts"
 import * as DependencyGraph from "./DependencyGraph.ts"
 import { type Instance, layOut, requiredOf } from "./DependencyLayout.ts"
-import { byText, missingPeers, satisfies, type Usable, usableOf } from "./DependencyPeers.ts"
+import { byText, missingPeers, suits, type Usable, usableOf } from "./DependencyPeers.ts"
 import * as DependencyWalk from "./DependencyWalk.ts"
 
 /** Times that peers are looked for again, because a peer that was added has peers of its own. */
@@ -30,11 +30,11 @@ export interface DependencyTree {
 const bestOf = (edges: ReadonlyArray<DependencyGraph.Edge>, usable: Usable): DependencyGraph.Edge | undefined => {
   const answered = edges
     .flatMap((edge) => {
-      const version = usable.targetOf(edge)?.choice.release.v
-      return version === undefined ? [] : [{ edge, version }]
+      const choice = usable.targetOf(edge)?.choice
+      return choice === undefined ? [] : [{ edge, choice }]
     })
-    .toSorted((self, that) => Version.compare(that.version, self.version))
-  return (answered.find(({ version }) => edges.every(({ range }) => satisfies(version, range))) ?? answered[0])?.edge
+    .toSorted((self, that) => Version.compare(that.choice.release.v, self.choice.release.v))
+  return (answered.find(({ choice }) => edges.every((edge) => suits(choice, edge))) ?? answered[0])?.edge
 }
 
 /** What the project asks for itself. Its own peers are for those who use it; while it is worked on, it needs them too. */

@@ -5,6 +5,7 @@
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import { ExitCode, explain } from "../core/Errors.ts"
+import * as PackageName from "../core/PackageName.ts"
 import * as PackageSpec from "../core/PackageSpec.ts"
 import {
   DependencyError,
@@ -13,9 +14,12 @@ import {
   UnsupportedDependency
 } from "./DependencyError.ts"
 import {
+  type Aim,
+  aimOf,
   type Edge,
   edgesOf,
   type Graph,
+  isAlias,
   PACKAGES_MAX,
   type Source,
   specOf,
@@ -41,9 +45,27 @@ const isFollowed = ({ kind }: Edge): boolean => kind === "required" || kind === 
 export const wishesOf = (manifest: Manifest): Wishes =>
   unbundled(manifest, (path) => Object.hasOwn(manifest.files, path))
 
-/** What an edge asks for; an empty range is any. */
-export const wantedOf = ({ name, range }: Edge): Result.Result<PackageSpec.PackageSpec, PackageSpec.InvalidSpec> =>
-  PackageSpec.parse(`${name}@${range.trim() === "" ? "*" : range}`)
+const parsed = (name: string, range: string) => PackageSpec.parse(`${name}@${range.trim() === "" ? "*" : range}`)
+
+/** The package behind an alias, which stands under a name of its own. */
+const aliasedOf = (edge: Aim): Result.Result<PackageSpec.PackageSpec, PackageSpec.InvalidSpec> => {
+  const { name, range } = aimOf(edge)
+  const refuse = (problem: string, hint = "Write an alias as npm, like: npm:semver@^7") =>
+    Result.fail(PackageSpec.invalid(specOf(edge), problem, hint))
+  if (name === "") return refuse("is an alias of nothing")
+  if (isAlias({ range: name }) || isAlias({ range })) return refuse("is an alias of an alias")
+  // The name becomes a place in node_modules, whatever it leads to.
+  const place = PackageName.problem(edge.name)
+  if (place !== undefined) return refuse(`is an alias with a name that ${place}`)
+  const wanted = parsed(name, range)
+  return Result.isSuccess(wanted)
+    ? wanted
+    : refuse(`is an alias of ${JSON.stringify(name)}, and that ${wanted.failure.problem}`, wanted.failure.hint)
+}
+
+/** What an edge asks for; an empty range is any, and an alias asks for the package behind it. */
+export const wantedOf = (edge: Aim): Result.Result<PackageSpec.PackageSpec, PackageSpec.InvalidSpec> =>
+  isAlias(edge) ? aliasedOf(edge) : parsed(edge.name, edge.range)
 
 const failureOf = (dependent: string, dependency: string, error: unknown): DependencyError => {
   const explained = explain(error)

@@ -5,7 +5,7 @@
  * tells whether a version answers a range.
  */
 import type { PackageName } from "../core/PackageName.ts"
-import { edgesOf, specOf, type Edge, type Wishes } from "./DependencyGraph.ts"
+import { aimOf, edgeOfSpec, edgesOf, isAlias, specOf, type Edge, type Wishes } from "./DependencyGraph.ts"
 import type { LockedPackage, LockFile } from "./LockShape.ts"
 
 /** What any version answers, a pre-release too where there is nothing else. */
@@ -21,6 +21,12 @@ const labelOf = ({ name, version }: Pick<LockedPackage, "name" | "version">): st
 const ownOf = <A>(record: { readonly [key: string]: A }, key: string): A | undefined =>
   Object.hasOwn(record, key) ? record[key] : undefined
 
+/** Whether a locked package is what an edge asks for. */
+const isAimOf = (edge: Edge, found: LockedPackage, admits: Admits): boolean => {
+  const { name, range } = aimOf(edge)
+  return found.name === name && admits(found.version, range)
+}
+
 /** What `project` has that is no answer to what was asked for. */
 const wrongWish = ({ packages, project, wishes }: LockFile, admits: Admits): string | undefined => {
   for (const edge of edgesOf(wishes)) {
@@ -29,13 +35,43 @@ const wrongWish = ({ packages, project, wishes }: LockFile, admits: Admits): str
       if (edge.kind === "required") return `the project asks for ${specOf(edge)}, and has nothing for it`
       continue
     }
-    const { version } = packages[id]!
+    const found = packages[id]!
     // What nobody else asked for came in some version that others share.
-    if (edge.kind !== "optionalPeer" && !admits(version, edge.range)) {
-      return `the project asks for ${specOf(edge)}, and has ${edge.name}@${version}`
+    if (edge.kind !== "optionalPeer" && !isAimOf(edge, found, admits)) {
+      return `the project asks for ${specOf(edge)}, and has ${labelOf(found)}`
     }
   }
   return undefined
+}
+
+const aliasKey = (name: string, target: string): string => `${name} ${target}`
+
+/** The aliases among the answers of a lock: which name is said to lead to which other one. */
+const aliasesIn = (specs: Iterable<string>): ReadonlySet<string> => {
+  const found = new Set<string>()
+  for (const spec of specs) {
+    const edge = edgeOfSpec(spec)
+    if (edge !== undefined && isAlias(edge)) found.add(aliasKey(edge.name, aimOf(edge).name))
+  }
+  return found
+}
+
+/**
+ * Whether a name may lead to a package of that name or, where one of the answered `specs` is such an alias, of another
+ * one. Anybody can write an answer: who may see what is told by {@link departureOf}.
+ */
+export const mayLeadTo = (specs: Iterable<string>): ((name: string, target: string) => boolean) => {
+  const aliases = aliasesIn(specs)
+  return (name, target) => name === target || aliases.has(aliasKey(name, target))
+}
+
+/** What is wrong with one of the answers. */
+const wrongAnswer = (spec: string, id: string, admits: Admits): string | undefined => {
+  const edge = edgeOfSpec(spec)
+  const found = edgeOfSpec(id)
+  const aim = edge === undefined ? undefined : aimOf(edge)
+  if (aim === undefined || aim.name !== found?.name) return `${spec} is answered by ${id}, another package`
+  return admits(found.range, aim.range) ? undefined : `${spec} is answered by ${id}, which is not in that range`
 }
 
 /** What a lock says that cannot be, beyond its shape; `undefined` where it makes sense. */
@@ -46,20 +82,20 @@ export const contradictionOf = (lock: LockFile, admits: Admits): string | undefi
     versions.add(own)
     if (id !== own && !id.startsWith(`${own}(`)) return `the entry ${id} is for ${own}`
   }
+  const mayLead = mayLeadTo(Object.keys(lock.answers))
   for (const [from, dependencies] of [
     ["the project", lock.project] as const,
     ...Object.entries(lock.packages).map(([id, each]) => [id, each.dependencies] as const)
   ]) {
     for (const [name, id] of Object.entries(dependencies)) {
       if (!Object.hasOwn(lock.packages, id)) return `${from} depends on ${name} as ${id}, which is not in it`
-      if (lock.packages[id]!.name !== name) return `${from} sees ${id} under the name ${name}`
+      if (!mayLead(name, lock.packages[id]!.name)) return `${from} sees ${id} under the name ${name}`
     }
   }
   for (const [spec, id] of Object.entries(lock.answers)) {
     if (!versions.has(id)) return `${spec} is answered by ${id}, which is not in it`
-    const at = id.lastIndexOf("@") + 1
-    if (!spec.startsWith(id.slice(0, at))) return `${spec} is answered by ${id}, another package`
-    if (!admits(id.slice(at), spec.slice(at))) return `${spec} is answered by ${id}, which is not in that range`
+    const wrong = wrongAnswer(spec, id, admits)
+    if (wrong !== undefined) return wrong
   }
   return wrongWish(lock, admits)
 }
@@ -75,12 +111,58 @@ const isPeer = ({ kind }: Edge): boolean => kind === "peer" || kind === "optiona
 const mayLack = ({ project, wishes }: LockFile, { kind, name }: Edge): boolean =>
   kind === "peer" && !Object.hasOwn(project, name) && Object.hasOwn(wishes.optionalDependencies ?? {}, name)
 
+/** What stands under a name that is not its own since somebody asked for it there: by name, ids of instances. */
+export type Aliased = ReadonlyMap<string, ReadonlySet<string>>
+
+/** What an installed package is, and what its publisher signed. */
+export type SignedOf = (id: string) => Wishes | undefined
+
+/** Asked first, since most locks have none, and warm installs wait for this. */
+const hasAliases = ({ packages, project }: LockFile): boolean =>
+  [project, ...Object.values(packages).map(({ dependencies }) => dependencies)].some((links) =>
+    Object.entries(links).some(([name, id]) => packages[id]?.name !== name)
+  )
+
+/**
+ * What the project and installed packages have under other names than its own, as the project wishes and as their
+ * publishers signed: what is around whoever shares it as a peer. What the lock says of it itself does not count.
+ */
+export const aliasedIn = (
+  lock: LockFile,
+  instances: ReadonlyMap<string, LockedPackage>,
+  signedOf: SignedOf
+): Aliased => {
+  const aliased = new Map<string, Set<string>>()
+  if (!hasAliases(lock)) return aliased
+  const note = (edge: Edge, id: string | undefined) => {
+    // An optional peer asks nobody to bring it.
+    if (id === undefined || edge.kind === "optionalPeer" || !isAlias(edge)) return
+    if (lock.packages[id]?.name !== aimOf(edge).name) return
+    aliased.set(edge.name, (aliased.get(edge.name) ?? new Set()).add(id))
+  }
+  for (const edge of edgesOf(lock.wishes)) note(edge, ownOf(lock.project, edge.name))
+  for (const [from, locked] of instances) {
+    for (const edge of edgesOf(signedOf(from) ?? {})) {
+      // A peer that nobody has is added to the project.
+      note(edge, ownOf(isPeer(edge) ? lock.project : locked.dependencies, edge.name))
+    }
+  }
+  return aliased
+}
+
+/** Whether a package shares what stands under a name: a package of that name, or what somebody has there. */
+const mayShare = ({ packages }: LockFile, edge: Edge, id: string, aliased: Aliased): boolean => {
+  const { name } = packages[id]!
+  return name === edge.name || name === aimOf(edge).name || aliased.get(edge.name)?.has(id) === true
+}
+
 /** What a locked package sees that is not what its publisher `signed`; `undefined` where it sees just that. */
 export const departureOf = (
   lock: LockFile,
   locked: LockedPackage,
   signed: Wishes,
-  admits: Admits
+  admits: Admits,
+  aliased: Aliased = new Map()
 ): string | undefined => {
   const own = labelOf(locked)
   const edges = new Map<string, Edge>(edgesOf(signed).map((edge) => [edge.name, edge]))
@@ -93,8 +175,10 @@ export const departureOf = (
       if (isOptional(edge) || mayLack(lock, edge)) continue
       return `${own} depends on ${spec}, and is locked without it`
     }
-    const { version } = lock.packages[id]!
-    if (!isPeer(edge) && !admits(version, edge.range)) return `${own} depends on ${spec}, and is locked to ${version}`
+    const found = lock.packages[id]!
+    if (isPeer(edge) ? !mayShare(lock, edge, id, aliased) : !isAimOf(edge, found, admits)) {
+      return `${own} depends on ${spec}, and is locked to ${found.name === edge.name ? found.version : labelOf(found)}`
+    }
   }
   const uninvited = Object.keys(locked.dependencies).find((name) => !edges.has(name))
   return uninvited === undefined ? undefined : `${own} does not depend on ${uninvited}, which is locked for it`
@@ -109,7 +193,9 @@ export const peerConflicts = (
 ): ReadonlyArray<string> =>
   edgesOf(signed).flatMap((edge) => {
     const found = isPeer(edge) ? lock.packages[ownOf(locked.dependencies, edge.name) ?? ""] : undefined
-    return found === undefined || admits(found.version, edge.range)
+    const aim = aimOf(edge)
+    const isOther = aim.name !== edge.name && aim.name !== found?.name
+    return found === undefined || (admits(found.version, aim.range) && !isOther)
       ? []
       : [`${labelOf(locked)} has to share ${specOf(edge)} with the project, which has ${labelOf(found)}`]
   })
@@ -127,9 +213,18 @@ export const uninvitedOf = (
     readonly instances: ReadonlyMap<string, LockedPackage>
     readonly project: ReadonlyMap<PackageName, string>
   },
-  signedOf: (id: string) => Wishes | undefined
+  signedOf: SignedOf,
+  aliased: Aliased = new Map()
 ): string | undefined => {
-  const invited = new Set<string>(edgesOf(lock.wishes).map(({ name }) => name))
+  const asked = edgesOf(lock.wishes)
+  const invited = new Set<string>(asked.map(({ name }) => name))
+  // What the project asks for was compared with its wishes, but for what it has for the sake of others.
+  const own = new Set<string>(asked.flatMap(({ kind, name }) => (kind === "optionalPeer" ? [] : [name])))
+  for (const [name, id] of project) {
+    const found = lock.packages[id]!
+    if (own.has(name) || found.name === name || aliased.get(name)?.has(id) === true) continue
+    return `the project has ${labelOf(found)} under the name ${name}, for which nothing asks`
+  }
   const others = [...project.keys()].filter((name) => !invited.has(name))
   if (others.length === 0) return undefined
   for (const [id, { dependencies }] of Object.entries(lock.packages)) {

@@ -183,20 +183,20 @@ const lockedFailure = ({ name, version }: LockedPackage, error: unknown): Depend
 
 /**
  * Answers from the lock what it has an answer for, and asks `source` for the rest: adding one
- * dependency leaves all others where they are. Specs that `isAnew` holds of are never answered from
- * the lock. What is locked and cannot be had is `LockedNotResolved`, whether it is optional or not.
+ * dependency leaves all others where they are. Specs that `isAnew` holds of, with the text that they come from (the
+ * names of which differ in an alias), are never answered from the lock. What is locked and cannot be had is `LockedNotResolved`, whether it is optional or not.
  */
 export const prefer = <E, R, E2, R2>(
   lock: LockFile,
   source: DependencyGraph.Source<E, R>,
   releaseOf: ReleaseOf<E2, R2>,
-  isAnew: (spec: PackageSpec) => boolean = () => false
+  isAnew: (spec: PackageSpec, text: string) => boolean = () => false
 ): DependencyGraph.Source<E | DependencyError, R | R2> => {
   const byVersion = new Map(Object.values(lock.packages).map((locked) => [`${locked.name}@${locked.version}`, locked]))
   return {
     resolve: (spec, text) => {
       const id = Object.hasOwn(lock.answers, text) ? lock.answers[text]! : ""
-      const locked = isAnew(spec) ? undefined : byVersion.get(id)
+      const locked = isAnew(spec, text) ? undefined : byVersion.get(id)
       return locked === undefined
         ? source.resolve(spec, text)
         : releaseOfLocked(locked, releaseOf).pipe(Effect.mapError((error) => lockedFailure(locked, error)))

@@ -106,7 +106,12 @@ export const apply = Effect.fn("ApplyTree.apply")(function* <R>(
   const directoryOf = (id: string) => names.get(id)!
   const byDirectory = new Map([...tree.packages].map(([id, each]) => [directoryOf(id), each]))
   const dependenciesOf = ({ dependencies }: TreePackage) =>
-    new Map([...dependencies].map(([name, id]) => [name, directoryOf(id)]))
+    new Map(
+      [...dependencies].map(([name, id]): [string, PlaceInstances.Target] => [
+        name,
+        { directory: directoryOf(id), name: tree.packages.get(id)!.name }
+      ])
+    )
 
   const virtual = path.join(modules, InstalledState.VIRTUAL)
   yield* fs.makeDirectory(virtual, { recursive: true }).pipe(Effect.mapError(failed(virtual, "make")))
@@ -157,7 +162,7 @@ export const apply = Effect.fn("ApplyTree.apply")(function* <R>(
         publisher: each.publisher,
         integrity: each.integrity,
         contentHash: each.contentHash,
-        dependencies: Object.fromEntries(dependenciesOf(each)),
+        dependencies: Object.fromEntries([...each.dependencies].map(([name, target]) => [name, directoryOf(target)])),
         ...(isBuilt(each) ? {} : packageJsonOf(each.index)),
         ...(each.isOptional ? { optional: true } : {}),
         ...(isBuilt(each) ? { built: true } : {}),

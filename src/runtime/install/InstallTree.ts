@@ -10,6 +10,7 @@ import * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
 import * as Path from "effect/Path"
 import type * as PackageSpec from "../../protocol/core/PackageSpec.ts"
+import { aimOf, edgesOf } from "../../protocol/registry/DependencyGraph.ts"
 import * as LockDifference from "../../protocol/registry/LockDifference.ts"
 import * as KnownProjects from "../store/KnownProjects.ts"
 import * as FollowLock from "./FollowLock.ts"
@@ -72,6 +73,8 @@ const requireKnown = Effect.fnUntraced(function* (
   }
   const locked = new Set<string>([
     ...Object.values(known?.lock.packages ?? {}).map(({ name }) => name),
+    // Aliases are names that no package has.
+    ...Object.values(known?.lock.packages ?? {}).flatMap(({ dependencies }) => Object.keys(dependencies)),
     ...Object.keys(file.json.peerDependencies ?? {}),
     ...add.map(({ name }) => name)
   ])
@@ -81,6 +84,15 @@ const requireKnown = Effect.fnUntraced(function* (
     return yield* new NotInstalled({ project: file.location, names: strange, hint })
   }
 })
+
+/** Names that are taken away: of aliases that of the package behind them too, where nothing else of the project leads to it. */
+const removedFrom = (file: ProjectFile.ProjectFile, { remove = [] }: Options): ReadonlySet<string> => {
+  const names = new Set(remove)
+  const edges = edgesOf(ProjectFile.wishesOf(file))
+  const kept = new Set(edges.flatMap((edge) => (names.has(edge.name) ? [] : [aimOf(edge).name])))
+  const gone = edges.flatMap((edge) => (names.has(edge.name) ? [aimOf(edge).name] : []))
+  return new Set([...names, ...gone.filter((name) => !kept.has(name))])
+}
 
 /** Fails where a frozen install has nothing to go by. */
 const requireFrozen = Effect.fnUntraced(function* (
@@ -118,7 +130,7 @@ export const install = Effect.fn("InstallTree.install")(function* <E, R>(
   // What the project locks is in use from now on, not first when it is installed.
   yield* Effect.ignore(KnownProjects.note(directory))
   yield* requireKnown(file, known, options)
-  const removed = new Set(options.remove)
+  const removed = removedFrom(file, options)
   // Whoever publishes the name next was not meant.
   const allowedBefore = ProjectFile.allowedOf(file).filter((name) => !removed.has(name))
   const allowed = [...new Set([...allowedBefore, ...(options.allowScripts ?? [])])].toSorted()

@@ -79,6 +79,10 @@ export const locationOf = (project: string): string => Path.join(project, MODULE
 export const packageDirectory = (modules: string, directory: string, name: string): string =>
   Path.join(modules, VIRTUAL, directory, MODULES, name)
 
+/** Where the files of an instance lie that is seen as `link`: it has the name of its package, whatever it is called. */
+export const targetDirectory = (modules: string, { packages }: State, directory: string, link: string): string =>
+  packageDirectory(modules, directory, packages[directory]?.name ?? link)
+
 const readText = (location: string): string | undefined => {
   try {
     return Fs.readFileSync(location, "utf8")
@@ -208,7 +212,9 @@ const isInPlace = (modules: string, { bins, packages, project }: State): boolean
     if (!areThere || !bins.every((bin) => isCommandInPlace(modules, bin, project))) return false
     return Object.entries(project).every(
       ([name, directory]) =>
-        linkAt(Path.join(modules, name))?.endsWith(`${VIRTUAL}/${directory}/${MODULES}/${name}`) === true
+        linkAt(Path.join(modules, name))?.endsWith(
+          `${VIRTUAL}/${directory}/${MODULES}/${packages[directory]?.name ?? name}`
+        ) === true
     )
   } catch {
     return false

@@ -28,7 +28,7 @@ const hasLinks = (modules: string, { dependencies, directory, name }: PlaceInsta
   [...dependencies].every(
     ([dependency, target]) =>
       linkAt(PlaceInstances.linkOf(modules, directory, name, dependency))?.endsWith(
-        `/${target}/${MODULES}/${dependency}`
+        `/${target.directory}/${MODULES}/${target.name}`
       ) === true
   )
 
@@ -42,7 +42,7 @@ export const isWhole = (
   const own = packageDirectory(modules, directory, name)
   const beside = own.slice(0, -name.length)
   try {
-    const others = [...dependencies].flatMap(([dependency, target]) => (dependency === name ? [] : [target]))
+    const others = [...dependencies].flatMap(([dependency, target]) => (dependency === name ? [] : [target.directory]))
     const isLinked = (each: string) =>
       [...commandsOf(each).keys()].every((command) => Fs.existsSync(`${beside}${Bins.BIN}/${command}`))
     return hasFiles(own, instance) && hasLinks(modules, instance) && [directory, ...others].every(isLinked)

@@ -53,11 +53,11 @@ const isWishes = (value: unknown): boolean =>
 const isList = (value: unknown): boolean =>
   value === undefined || (Array.isArray(value) && value.every((each) => typeof each === "string"))
 
-/** Whether every name leads to a package of that name. */
+/** Whether every name leads somewhere; to what, `LockConsistency` judges. */
 const leadsTo = (links: unknown, packages: ReadonlyMap<string, Fields>): boolean =>
   Predicate.isObject(links) &&
   !Array.isArray(links) &&
-  Object.entries(links).every(([name, id]) => isName(name) && packages.get(String(id))?.get("name") === name)
+  Object.entries(links).every(([name, id]) => isName(name) && packages.has(String(id)))
 
 const KEYS = new Set([
   "name",

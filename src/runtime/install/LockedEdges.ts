@@ -34,6 +34,7 @@ export const check = Effect.fn("LockedEdges.check")(function* (
   const signed = new Map<string, Wishes>()
   for (const [id, locked] of plan.instances) {
     const told = files.get(id)?.index.facts.wishes ?? {}
+    // Without a word on aliases: whoever shares what stands under another name is compared with the manifest.
     const fits = LockConsistency.departureOf(lock, locked, told, admits) === undefined
     signed.set(id, fits ? told : ((yield* manifestWishes(locked)) ?? told))
   }

@@ -15,17 +15,22 @@ import * as Bins from "./Bins.ts"
 import { MODULES, packageDirectory, VIRTUAL } from "./InstalledState.ts"
 import { SyncFiles } from "./SyncFiles.ts"
 
-export interface Instance {
+/** An instance that others see. */
+export interface Target {
   /** Its name in `.libreseed`. */
   readonly directory: string
+  /** That of its package, whatever others call it. */
   readonly name: string
+}
+
+export interface Instance extends Target {
   /** Whether there is something in its place, which is not used. */
   readonly isThere: boolean
   /** Where its files lie unpacked. */
   readonly source: string
   readonly index: UnpackedIndex
-  /** What it sees, by name: directories of instances. */
-  readonly dependencies: ReadonlyMap<string, string>
+  /** What it sees, by the name that it has for it. */
+  readonly dependencies: ReadonlyMap<string, Target>
   /** Whether its files are its own, whatever that costs. */
   readonly isCopied: boolean
 }
@@ -86,9 +91,9 @@ const directoriesOf = ({ files }: UnpackedIndex): ReadonlySet<string> => {
   return found
 }
 
-/** From the link `<from>/node_modules/<name>` to the instance that it is. */
-const relativeTarget = (name: string, directory: string): string => {
-  const up = name.includes("/") ? "../../.." : "../.."
+/** From the link `<from>/node_modules/<link>` to the instance that it is. */
+const relativeTarget = (link: string, { directory, name }: Target): string => {
+  const up = link.includes("/") ? "../../.." : "../.."
   return `${up}/${directory}/${MODULES}/${name}`
 }
 
@@ -123,7 +128,7 @@ function* operations(modules: string, instance: Instance, files: SyncFiles, put:
       yield files.linkDirectory(relativeTarget(dependency, target), `${links}/${dependency}`)
       continue
     }
-    // A package that depends on another version of itself finds that inside of itself.
+    // A package that depends on another one under its own name finds that inside of itself.
     const inside = [own, MODULES, ...dependency.split("/").slice(0, -1)]
     for (let depth = 2; depth <= inside.length; depth++) yield files.ensureDirectory(inside.slice(0, depth).join("/"))
     const up = name.includes("/") ? "../../../" : "../../"
@@ -199,7 +204,7 @@ export const linkCommands = Effect.fn("PlaceInstances.linkCommands")(function* (
     yield* Bins.link(packageDirectory(modules, directory, name), name, own)
     for (const [dependency, target] of dependencies) {
       if (dependency === name) continue
-      const commands = new Map([...commandsOf(target)].filter(([command]) => !own.has(command)))
+      const commands = new Map([...commandsOf(target.directory)].filter(([command]) => !own.has(command)))
       yield* Bins.link(linkOf(modules, directory, name, dependency), dependency, commands)
     }
   }

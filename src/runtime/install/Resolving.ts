@@ -10,6 +10,7 @@ import * as Infohash from "../../protocol/core/Infohash.ts"
 import * as PackageSpec from "../../protocol/core/PackageSpec.ts"
 import * as PublicKey from "../../protocol/core/PublicKey.ts"
 import type * as DependencyGraph from "../../protocol/registry/DependencyGraph.ts"
+import { edgeOfSpec } from "../../protocol/registry/DependencyGraph.ts"
 import * as DependencyTree from "../../protocol/registry/DependencyTree.ts"
 import * as LockFile from "../../protocol/registry/LockFile.ts"
 import type { Manifest } from "../../protocol/registry/Manifest.ts"
@@ -252,7 +253,8 @@ export const resolveWith = Effect.fn("Resolving.resolveWith")(function* <E, R>(
             known.lock,
             source,
             storeFirst(remote),
-            (spec) => isAnew(request, spec.name) || overrides.has(PackageSpec.format(spec))
+            (spec, text) =>
+              isAnew(request, spec.name) || isAnew(request, edgeOfSpec(text)?.name ?? spec.name) || overrides.has(text)
           )
         )
   yield* unpacked

@@ -47,14 +47,15 @@ const stage = Effect.fnUntraced(function* (modules: string, staging: string, { c
     const at = path.join(mirror, name)
     const up = name.includes("/") ? "../" : ""
     if (up !== "") yield* fs.makeDirectory(path.dirname(at), { recursive: true })
+    const own = state.packages[directory]?.name ?? name
     const target = isAbsoluteLinked
-      ? packageDirectory(modules, directory, name)
-      : `${up}${VIRTUAL}/${directory}/${MODULES}/${name}`
+      ? packageDirectory(modules, directory, own)
+      : `${up}${VIRTUAL}/${directory}/${MODULES}/${own}`
     yield* linkDirectory(target, at)
     // Of two packages with one command the first has it, on every machine.
-    const own = new Map([...commandsOf(directory)].filter(([command]) => !commands.has(command)))
-    for (const command of own.keys()) commands.set(command, name)
-    yield* Bins.link(at, name, own)
+    const free = new Map([...commandsOf(directory)].filter(([command]) => !commands.has(command)))
+    for (const command of free.keys()) commands.set(command, name)
+    yield* Bins.link(at, name, free)
   }
   const bins = yield* fs
     .readDirectory(path.join(mirror, Bins.BIN))

@@ -127,7 +127,7 @@ export const verify = Effect.fn("VerifyTree.verify")(function* (project: string)
     const instance = path.join(modules, InstalledState.VIRTUAL, name)
     for (const [dependency, target] of Object.entries(installed.dependencies)) {
       const at = PlaceInstances.linkOf(modules, name, installed.name, dependency)
-      checkLink(label, at, InstalledState.packageDirectory(modules, target, dependency))
+      checkLink(label, at, InstalledState.targetDirectory(modules, state, target, dependency))
     }
     if (isUnlocked(lock, installed)) add(label, own, ["changed", "is not what the lock file has"])
     if (installed.built === true) {
@@ -166,7 +166,7 @@ export const verify = Effect.fn("VerifyTree.verify")(function* (project: string)
   }
 
   for (const [name, target] of Object.entries(state.project)) {
-    checkLink(PROJECT, path.join(modules, name), InstalledState.packageDirectory(modules, target, name))
+    checkLink(PROJECT, path.join(modules, name), InstalledState.targetDirectory(modules, state, target, name))
   }
   const isForeign = (name: string) => !Object.hasOwn(state.project, name)
   for (const [bin, each] of VerifyFiles.objectionsToBins(modules, commandsIn(state.project), isForeign)) {

@@ -158,10 +158,10 @@ export const make = (source: MirrorSource, options: Options) => {
   /** Peers that no chosen version is. */
   const missingPeers = (questions: ReadonlyArray<Question>): ReadonlyArray<Question> => {
     const own = [...packages.values()].flatMap(({ id, wishes }) => questionsOf(id, wishes))
-    const byName = Map.groupBy(packages.values(), ({ name }) => name)
+    const byName = Map.groupBy(packages.values(), ({ name }): string => name)
     const missing: Array<Question> = []
     for (const question of [...own, ...questions].filter(({ edge }) => edge.kind === "peer")) {
-      const { name, range } = question.edge
+      const { name, range } = DependencyGraph.aimOf(question.edge)
       const seen = `${question.dependent} ${DependencyGraph.specOf(question.edge)}`
       if (peersSeen.has(seen)) continue
       peersSeen.add(seen)

@@ -5,6 +5,7 @@
  */
 import * as Fs from "node:fs"
 import * as Path from "node:path"
+import * as LockConsistency from "../../protocol/registry/LockConsistency.ts"
 import * as ModuleError from "./ModuleError.ts"
 
 export const FILE_NAME = "libreseed.lock.json"
@@ -109,9 +110,11 @@ export const parse = (text: string, location: string): LockedModules => {
     listed.set(id, instance)
   }
   const instances = counted(listed, ({ contentHash, integrity }) => contentHash ?? integrity)
+  const mayLead = LockConsistency.mayLeadTo(Object.keys(isRecord(lock["answers"]) ? lock["answers"] : {}))
   for (const seen of [project, ...[...instances.values()].map(({ dependencies }) => dependencies)]) {
     for (const [name, id] of seen) {
-      if (instances.get(id)?.name === name) continue
+      const found = instances.get(id)
+      if (found !== undefined && mayLead(name, found.name)) continue
       throw refuse(`${ModuleError.shown(name)} is said to be ${ModuleError.shown(id)}, which is not in it`)
     }
   }

@@ -25,6 +25,7 @@ describe("PackageSpec", () => {
   it("tells an alias from what lies outside the registry", () => {
     const spec = PackageSpec.parse("a@npm:b@1")
     assert.include(Result.isFailure(spec) ? spec.failure.message : "", "is an alias of another package")
+    assert.include(Result.isFailure(spec) ? spec.failure.hint : "", "into package.json")
   })
 
   it("refuses what lies outside the registry and says so", () => {

@@ -129,7 +129,12 @@ describe("a tree of dependencies", () => {
       for (const range of [
         "git+https://example.org/x.git",
         "file:../x",
-        "npm:other@1",
+        "npm:npm:other@1",
+        "npm:other@npm:another@1",
+        "npm:",
+        "npm:Other@1",
+        "npm:../other",
+        "npm:other@file:../x",
         "user/repo",
         "https://e.org/x.tgz"
       ]) {
@@ -154,8 +159,93 @@ describe("a dependency that cannot be read", () => {
     Effect.gen(function* () {
       const spaced = yield* Effect.flip(make({ dependencies: { "a b c": "^1" } }, {}))
       assert.include(spaced.message, "depends on a b c@^1, which does not begin with a package name")
-      const alias = yield* Effect.flip(make({ dependencies: { x: "npm:other@1" } }, {}))
-      assert.include(alias.message, "alias")
+      const problemOf = (name: string, range: string) =>
+        Effect.map(
+          Effect.flip(make({ dependencies: { [name]: range } }, { "other@1.0.0": {} })),
+          ({ message }) => message
+        )
+      assert.include(
+        yield* problemOf("x", "npm:other@npm:third@1"),
+        "x@npm:other@npm:third@1, which is an alias of an alias"
+      )
+      assert.include(yield* problemOf("x", "npm:npm:other"), "is an alias of an alias")
+      assert.include(yield* problemOf("x", "npm:"), "is an alias of nothing")
+      assert.include(
+        yield* problemOf("x", "npm:Other@1"),
+        'is an alias of "Other", and that does not begin with a package name'
+      )
+      // The name is a place in node_modules.
+      for (const name of ["../x", "X", "node_modules", ""]) {
+        assert.include(yield* problemOf(name, "npm:other@1"), "is an alias with a name that", name)
+      }
+    })
+  )
+})
+
+describe("an alias", () => {
+  it.effect("is the package behind it, under the name of the alias", () =>
+    Effect.gen(function* () {
+      const tree = yield* make(
+        { dependencies: { ui: "1", "@s/old": "npm:width", any: " NPM:@s/x " } },
+        {
+          "ui@1.0.0": { dependencies: { width: "^5", "width-cjs": "npm:width@^4.2.0", ui: "npm:@s/x@" } },
+          "width@4.2.1": {},
+          "width@4.1.0": {},
+          "width@5.0.0": { dependencies: { width: "npm:width@4.1.0" } },
+          "@s/x@1.0.0": {}
+        }
+      )
+      assert.deepStrictEqual(shape(tree), {
+        project: { "@s/old": "width@5.0.0", any: "@s/x@1.0.0", ui: "ui@1.0.0" },
+        "@s/x@1.0.0": {},
+        "ui@1.0.0": { ui: "@s/x@1.0.0", width: "width@5.0.0", "width-cjs": "width@4.2.1" },
+        "width@4.1.0": {},
+        "width@4.2.1": {},
+        "width@5.0.0": { width: "width@4.1.0" }
+      })
+      assert.strictEqual(tree.answers.get("width-cjs@npm:width@^4.2.0"), "width@4.2.1")
+    })
+  )
+
+  it.effect("is what peers of that name get, and its own name is not", () =>
+    Effect.gen(function* () {
+      const packages: Packages = {
+        "dom@1.0.0": { peerDependencies: on("react@>=10") },
+        "preact@10.0.0": {},
+        "react@18.0.0": {},
+        "helper@1.0.0": { peerDependencies: on("preact@*") }
+      }
+      const tree = yield* make({ dependencies: { react: "npm:preact@10", dom: "1", helper: "1" } }, packages)
+      assert.deepStrictEqual(shape(tree)["project"], {
+        dom: "dom@1.0.0(react@npm:preact@10.0.0)",
+        helper: "helper@1.0.0(preact@10.0.0)",
+        preact: "preact@10.0.0",
+        react: "preact@10.0.0"
+      })
+      assert.deepStrictEqual(shape(tree)["dom@1.0.0(react@npm:preact@10.0.0)"], { react: "preact@10.0.0" })
+      const strict: Packages = { ...packages, "dom@1.0.0": { peerDependencies: on("react@^18") } }
+      const error = yield* Effect.flip(make({ dependencies: { react: "npm:preact@10", dom: "1" } }, strict))
+      assert.strictEqual(error.reason._tag, "PeerConflict")
+    })
+  )
+
+  it.effect("tells apart places that see one package under different names", () =>
+    Effect.gen(function* () {
+      const user = (more: Wishes["dependencies"]): Wishes => ({ dependencies: { both: "1", ...more } })
+      const tree = yield* make(
+        { dependencies: on("one@1", "two@1") },
+        {
+          "both@1.0.0": {
+            peerDependencies: on("p@*", "q@*"),
+            peerDependenciesMeta: { p: { optional: true }, q: { optional: true } }
+          },
+          "one@1.0.0": user({ p: "npm:x@1" }),
+          "two@1.0.0": user({ q: "npm:x@1" }),
+          "x@1.0.0": {}
+        }
+      )
+      assert.deepStrictEqual(shape(tree)["both@1.0.0(p@npm:x@1.0.0)"], { p: "x@1.0.0" })
+      assert.deepStrictEqual(shape(tree)["both@1.0.0(q@npm:x@1.0.0)"], { q: "x@1.0.0" })
     })
   )
 })

@@ -138,6 +138,39 @@ describe("a lock file", () => {
     })
   )
 
+  it.effect("has another package for a peer only as the very instance that somebody signed under that name", () =>
+    Effect.gen(function* () {
+      const from: Packages = {
+        "dom@1.0.0": { peerDependencies: { react: "*" } },
+        "evil@1.0.0": {},
+        "mid@1.0.0": { dependencies: { react: "npm:preact@1", dom: "1" } },
+        "preact@1.0.0": {},
+        "preact@2.0.0": {}
+      }
+      const of: Wishes = { dependencies: { mid: "1", evil: "1", preact: "2" } }
+      const lock = yield* lockOf(of, from)
+      const dom = Object.values(lock.packages).find(({ name }) => name === "dom")!
+      const signedOf = (id: string) => from[id.replace(/\(.*/, "")]
+      const instances = new Map(Object.entries(lock.packages))
+      const aliased = LockConsistency.aliasedIn(lock, instances, signedOf)
+      assert.deepStrictEqual([...aliased], [["react", new Set(["preact@1.0.0"])]])
+      const departureWith = (id: string) => {
+        const dependencies = { react: id } as typeof dom.dependencies
+        return LockConsistency.departureOf(
+          lock,
+          { ...dom, dependencies },
+          from["dom@1.0.0"]!,
+          LockedRange.admits,
+          aliased
+        )
+      }
+      assert.isUndefined(departureWith("preact@1.0.0"))
+      for (const id of ["preact@2.0.0", "evil@1.0.0"]) {
+        assert.strictEqual(departureWith(id), `dom@1.0.0 depends on react@*, and is locked to ${id}`)
+      }
+    })
+  )
+
   it.effect("says where a peer does not fit", () =>
     Effect.gen(function* () {
       const deep: Packages = { ...packages, "mid@1.0.0": { dependencies: { app: "2", host: "3" } } }

@@ -56,6 +56,9 @@ export const make = (options: {
   /** What the project sees: ids. */
   readonly dependencies: ReadonlyArray<string>
   readonly packages: Packages
+  /** By name: what the project sees besides, under other names than its own. */
+  readonly aliases?: Readonly<Record<string, string>>
+  readonly answers?: Readonly<Record<string, string>>
 }): Fixture => {
   const directory = Fs.realpathSync(Fs.mkdtempSync(Path.join(Os.tmpdir(), "libreseed-modules-")))
   const home = Path.join(directory, "home")
@@ -79,7 +82,10 @@ export const make = (options: {
   const lock = {
     lockfileVersion: 1,
     wishes: {},
-    project: Object.fromEntries(options.dependencies.map((id) => [split(id).name, id])),
+    project: {
+      ...Object.fromEntries(options.dependencies.map((id) => [split(id).name, id])),
+      ...options.aliases
+    },
     packages: Object.fromEntries(
       Object.entries(options.packages).map(([id, { dependencies = {} }]) => [
         id,
@@ -92,7 +98,7 @@ export const make = (options: {
         }
       ])
     ),
-    answers: {}
+    answers: options.answers ?? {}
   }
   write(project, {
     "package.json": { name: "project", private: true },
