@@ -52,13 +52,15 @@ const isDirectory = (path: string): boolean => NodeFs.statSync(path, { throwIfNo
  */
 const makeAll = (path: string, mode: number | undefined): void => {
   if (isDirectory(path)) return
-  const parent = Path.dirname(path)
-  if (parent !== path && NodeFs.statSync(parent, { throwIfNoEntry: false }) === undefined) makeAll(parent, mode)
   try {
     NodeFs.mkdirSync(path, { mode })
   } catch (error) {
+    const parent = Path.dirname(path)
     // Somebody else may have made it meanwhile.
-    if (codeOf(error) !== "EEXIST" || !isDirectory(path)) throw error
+    if (codeOf(error) === "EEXIST" && isDirectory(path)) return
+    if (codeOf(error) !== "ENOENT" || NodeFs.statSync(parent, { throwIfNoEntry: false }) !== undefined) throw error
+    makeAll(parent, mode)
+    makeAll(path, mode)
   }
 }
 
