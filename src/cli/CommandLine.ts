@@ -11,6 +11,7 @@ import * as Logger from "effect/Logger"
 import { ExitCode } from "../protocol/core/Errors.ts"
 import * as Failure from "./Failure.ts"
 import * as RunArguments from "./RunArguments.ts"
+import * as Unwritten from "./Unwritten.ts"
 import * as UpToDate from "./UpToDate.ts"
 import { WarmTried } from "./WarmTried.ts"
 
@@ -33,8 +34,7 @@ export const main = (args: ReadonlyArray<string>): void => {
   const argv = RunArguments.separate(args)
   let stays = false
 
-  // Whoever read our output (`| head`) may leave before the work is done; that is no reason to stop it.
-  process.stdout.on("error", () => {})
+  Unwritten.watch(Failure.asksForJson(argv))
   // A closed terminal ends a command as SIGTERM does, which `runMain` listens to: sockets and locks go with it. What is
   // said by then is for nobody.
   process.stderr.on("error", () => {})
@@ -54,7 +54,8 @@ export const main = (args: ReadonlyArray<string>): void => {
       // The last word is said here, since an interrupted fiber runs nothing that could say it.
       teardown: (exit, onExit) => {
         const failure = failureOf(exit)
-        if (failure === undefined) return onExit(ExitCode.ok)
+        // That something was not written is told a turn later.
+        if (failure === undefined) return void setImmediate(() => onExit(Unwritten.exitCode()))
         process.stderr.write(`${Failure.render(failure, Failure.asksForJson(argv))}\n`)
         if (process.env["LIBRESEED_DEBUG"] === "1" && Exit.isFailure(exit)) {
           process.stderr.write(`${Cause.pretty(exit.cause)}\n`)

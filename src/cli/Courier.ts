@@ -7,6 +7,7 @@
 import * as DaemonPlace from "../runtime/daemon/DaemonPlace.ts"
 import * as Errand from "../runtime/daemon/Errand.ts"
 import * as HomePlace from "./HomePlace.ts"
+import * as Unwritten from "./Unwritten.ts"
 import { VERSION } from "./Version.ts"
 
 /** Time for a daemon to take the connection and say who it is, in ms; as `DaemonCalls.PROBE_MAX_MS`. */
@@ -96,12 +97,11 @@ export const deliver = async (argv: ReadonlyArray<string>): Promise<boolean> => 
   if (!DaemonPlace.isOurs(place)) return false
   const done = await ask(place.path, home, order.args)
   if (done === undefined) return false
-  // Whoever reads our output may leave early.
-  process.stdout.on("error", () => {})
+  Unwritten.watch(order.args.includes("--json"))
   process.stderr.on("error", () => {})
+  process.exitCode = done.code
   // What is told besides mostly came first.
   process.stderr.write(done.stderr)
   process.stdout.write(done.stdout)
-  process.exitCode = done.code
   return true
 }

@@ -13,6 +13,7 @@ import * as InstallReport from "../runtime/install/InstallReport.ts"
 import * as HomePlace from "./HomePlace.ts"
 import * as NodeAddress from "./NodeAddress.ts"
 import * as TimeLimit from "./TimeLimit.ts"
+import * as Unwritten from "./Unwritten.ts"
 
 export interface Wish {
   readonly directory: string
@@ -76,7 +77,7 @@ export const tell = (argv: ReadonlyArray<string>): boolean => {
   if (state === undefined) return false
   const report = InstallReport.unchanged(directory, state)
   const text = wish.json ? JSON.stringify(report) : Printable.plain(InstallReport.summary(report))
-  process.stdout.on("error", () => {})
+  Unwritten.watch(wish.json)
   process.stdout.write(`${text}\n`)
   return true
 }

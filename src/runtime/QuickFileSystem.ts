@@ -14,6 +14,7 @@ import * as NodeFs from "node:fs"
 import * as Os from "node:os"
 import * as Path from "node:path"
 import * as QuickFile from "./QuickFile.ts"
+import * as PrivateDirectoryNow from "./store/PrivateDirectoryNow.ts"
 
 /** Bytes of a file that are read or written at once. */
 export const QUICK_MAX_BYTES = 256 * 1024
@@ -25,6 +26,9 @@ type RemoveOptions = NonNullable<Parameters<FileSystem.FileSystem["remove"]>[1]>
 const sizeOf = (path: string): number => NodeFs.statSync(path, { throwIfNoEntry: false })?.size ?? 0
 
 const codeOf = (error: unknown): unknown => (error instanceof Error && "code" in error ? error.code : undefined)
+
+/** As Node has it, less what the user's mask takes away. */
+const DIRECTORY_MODE = 0o777
 
 /** Whether it is gone, whatever it was; where that will do, whether there was nothing at all. */
 const removes = (path: string, { force = false, recursive = false }: RemoveOptions): boolean => {
@@ -44,26 +48,6 @@ const removes = (path: string, { force = false, recursive = false }: RemoveOptio
   }
 }
 
-const isDirectory = (path: string): boolean => NodeFs.statSync(path, { throwIfNoEntry: false })?.isDirectory() === true
-
-/**
- * Makes a directory and those that it is in. Not by Node's own `recursive`, which never returns where a file system such
- * as /proc says that there is nothing although the parent is there.
- */
-const makeAll = (path: string, mode: number | undefined): void => {
-  if (isDirectory(path)) return
-  try {
-    NodeFs.mkdirSync(path, { mode })
-  } catch (error) {
-    const parent = Path.dirname(path)
-    // Somebody else may have made it meanwhile.
-    if (codeOf(error) === "EEXIST" && isDirectory(path)) return
-    if (codeOf(error) !== "ENOENT" || NodeFs.statSync(parent, { throwIfNoEntry: false }) !== undefined) throw error
-    makeAll(parent, mode)
-    makeAll(path, mode)
-  }
-}
-
 const make = Effect.map(FileSystem.FileSystem, (slow) => {
   const at =
     <Args extends ReadonlyArray<unknown>, A>(method: string, run: (path: string, ...args: Args) => A) =>
@@ -78,7 +62,7 @@ const make = Effect.map(FileSystem.FileSystem, (slow) => {
     }),
     link: at("link", (from, to: string) => NodeFs.linkSync(from, to)),
     makeDirectory: at("makeDirectory", (path, options: Parameters<typeof slow.makeDirectory>[1] = {}) => {
-      if (options.recursive === true) makeAll(path, options.mode)
+      if (options.recursive === true) PrivateDirectoryNow.make(path, options.mode ?? DIRECTORY_MODE)
       else NodeFs.mkdirSync(path, { mode: options.mode })
     }),
     makeTempDirectory: (options = {}) => {

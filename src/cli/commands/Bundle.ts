@@ -2,6 +2,7 @@
 import * as Effect from "effect/Effect"
 import * as Hex from "effect/encoding/Hex"
 import * as Option from "effect/Option"
+import * as NodeFs from "node:fs"
 import * as NodePath from "node:path"
 import * as Instant from "../../protocol/core/Instant.ts"
 import * as PackageSpec from "../../protocol/core/PackageSpec.ts"
@@ -71,12 +72,26 @@ export interface Options extends Select.Choice, Download.Options {
   readonly lock: boolean
 }
 
+/** It takes long to collect what there may be no place for. */
+const requirePlace = Effect.fnUntraced(function* (file: string) {
+  const refuse = (argument: string, problem: string) =>
+    new InvalidArgument({ argument, problem, hint: "Give the file to write, in a directory that exists, with -o." })
+  const isDirectory = (path: string) => NodeFs.statSync(path, { throwIfNoEntry: false })?.isDirectory()
+  if (isDirectory(file) === true) return yield* refuse(file, "is a directory, and no file to write")
+  const directory = NodePath.dirname(file)
+  const above = isDirectory(directory)
+  if (above === true) return
+  const problem = above === undefined ? `there is no directory ${directory}` : `${directory} is not a directory`
+  return yield* refuse(file, `cannot be written: ${problem}`)
+})
+
 /** `ls-cli bundle [spec…] -o file`. */
 export const run = Effect.fnUntraced(function* (specTexts: ReadonlyArray<string>, options: Options) {
   const output = yield* Output
   const session = yield* Session
   const dir = NodePath.resolve(options.dir)
   const file = NodePath.resolve(options.output)
+  yield* requirePlace(file)
   const specs = yield* Effect.forEach(specTexts, Select.specOf)
   const chooser = yield* Select.chooserOf(options)
   const lock = options.lock ? yield* requireLock(dir) : undefined

@@ -60,7 +60,7 @@ export const tell = Effect.fnUntraced(function* (report: InstallReport.InstallRe
     named ? InstallReport.installedLine(report) : InstallReport.summary(report)
   ])
   if (pinned.length > 0) {
-    const names = [...new Set(pinned.map(({ name }) => name))]
+    const names = [...new Set(pinned.map(({ name }) => name))].toSorted()
     yield* output.note(`From now on accepted from the same publisher only: ${shortly(names)}`)
   }
   if (scripts.run.length > 0) yield* output.note(`Scripts that were run: those of ${shortly(scripts.run)}`)

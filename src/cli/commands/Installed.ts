@@ -39,5 +39,9 @@ export const read = Effect.fnUntraced(function* (directory: string) {
     const { packages, project } = lock
     return { packages, project: Object.fromEntries(Object.entries(project)), isInstalled: false } satisfies Tree
   }
-  return yield* new InvalidProject({ location: directory, problem: "nothing was installed or locked there by ls-cli" })
+  return yield* new InvalidProject({
+    location: directory,
+    problem: "nothing was installed or locked there by ls-cli",
+    isEmpty: true
+  })
 })

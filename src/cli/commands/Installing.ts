@@ -94,6 +94,9 @@ const namesOf = (text: string): ReadonlyArray<string> =>
 
 /** Without names there must be something that says what to install. */
 const requireWishes = Effect.fnUntraced(function* (directory: string) {
+  if (NodeFs.statSync(directory, { throwIfNoEntry: false })?.isDirectory() === false) {
+    return yield* refuse(directory, "is not a directory", "Give the directory of the project with --dir.")
+  }
   const names = [PACKAGE_JSON, Project.LOCK_FILE]
   if (names.some((name) => NodeFs.existsSync(NodePath.join(directory, name)))) return
   return yield* new InvalidArgument({

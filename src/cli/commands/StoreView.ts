@@ -26,7 +26,7 @@ export class NotStored extends Schema.TaggedError<NotStored>()("NotStored", { sp
     return `Fetch it with: ls-cli install ${this.spec}; what is there shows: ls-cli store stats`
   }
   override get message() {
-    return `Nothing in the store is ${this.spec}`
+    return `The store has no release of ${this.spec}`
   }
 }
 
@@ -59,7 +59,9 @@ const releaseOf = Effect.fnUntraced(function* (text: string, publisher: Option.O
         spec.range
       )
       const release = mine.find((each) => Option.isSome(version) && each.version === version.value)
-      return release === undefined ? yield* new NotStored({ spec: PackageSpec.format(spec) }) : release
+      return release === undefined
+        ? yield* new NotStored({ spec: spec.range === "latest" ? spec.name : PackageSpec.format(spec) })
+        : release
     })
   )
 })

@@ -22,7 +22,11 @@ export const run = Effect.fnUntraced(function* ({ dir }: { readonly dir: string 
       .pipe(Effect.provide(Stores.layer(session)))
   )
   if (verified === undefined) {
-    return yield* new InvalidProject({ location: directory, problem: "ls-cli has installed nothing there" })
+    return yield* new InvalidProject({
+      location: directory,
+      problem: "ls-cli has installed nothing there",
+      isEmpty: true
+    })
   }
   const { built, files, packages, problems } = verified
   yield* output.result({ dir: directory, ...verified }, [

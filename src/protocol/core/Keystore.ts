@@ -7,6 +7,7 @@ import type * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
 import type * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
+import * as StorageHint from "./StorageHint.ts"
 import { ExitCode } from "./Errors.ts"
 import type { KeyPair } from "./KeyPair.ts"
 import type { PublicKey } from "./PublicKey.ts"
@@ -83,7 +84,9 @@ export class KeystoreUnavailable extends Schema.TaggedError<KeystoreUnavailable>
   problem: Schema.String
 }) {
   readonly exitCode = ExitCode.storage
-  readonly hint = "Check that the directory exists, belongs to you and has free space."
+  get hint() {
+    return StorageHint.of(this.problem, "Check that the directory exists, belongs to you and has free space.")
+  }
   override get message() {
     return `The keystore in ${this.location} cannot be used: ${this.problem}`
   }

@@ -8,6 +8,7 @@ import * as Hex from "effect/encoding/Hex"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import * as StorageHint from "../core/StorageHint.ts"
 import { ExitCode } from "../core/Errors.ts"
 import * as Record from "./Record.ts"
 
@@ -16,7 +17,9 @@ export class PageStoreError extends Schema.TaggedError<PageStoreError>()("PageSt
   problem: Schema.String
 }) {
   readonly exitCode = ExitCode.storage
-  readonly hint = "Check that the directory exists, belongs to you and has free space."
+  get hint() {
+    return StorageHint.of(this.problem, "Check that the directory exists, belongs to you and has free space.")
+  }
   override get message() {
     return `Stored tree pages in ${this.location} cannot be used: ${this.problem}`
   }

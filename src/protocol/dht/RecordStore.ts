@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import * as StorageHint from "../core/StorageHint.ts"
 import { ExitCode } from "../core/Errors.ts"
 import * as Latin1 from "../core/Latin1.ts"
 import type { PublicKey } from "../core/PublicKey.ts"
@@ -19,7 +20,9 @@ export class RecordStoreError extends Schema.TaggedError<RecordStoreError>()("Re
   problem: Schema.String
 }) {
   readonly exitCode = ExitCode.storage
-  readonly hint = "Check that the directory exists, belongs to you and has free space."
+  get hint() {
+    return StorageHint.of(this.problem, "Check that the directory exists, belongs to you and has free space.")
+  }
   override get message() {
     return `Stored records in ${this.location} cannot be used: ${this.problem}`
   }

@@ -10,6 +10,7 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { ExitCode, explain } from "../core/Errors.ts"
 import * as Infohash from "../core/Infohash.ts"
+import * as JsonProblem from "../core/JsonProblem.ts"
 import type { PackageName } from "../core/PackageName.ts"
 import type { PackageSpec } from "../core/PackageSpec.ts"
 import * as PublicKey from "../core/PublicKey.ts"
@@ -107,7 +108,9 @@ const problemOf = (error: Schema.SchemaError): string =>
 export const parse = Effect.fnUntraced(function* (text: string, location: string = FILE_NAME) {
   const refuse = (problem: string) => new DependencyError({ reason: new InvalidLockFile({ location, problem }) })
   if (text.length > MAX_BYTES) return yield* refuse(`it is longer than ${MAX_BYTES} bytes`)
-  const json = yield* decodeJson(text).pipe(Effect.mapError((error) => refuse(problemOf(error))))
+  const json = yield* decodeJson(text).pipe(
+    Effect.mapError((error) => refuse(JsonProblem.of(text) ?? problemOf(error)))
+  )
   if (isVersioned(json) && json.lockfileVersion > LOCK_VERSION) {
     const problem = `it was made by a newer ls-cli: its lockfileVersion is ${json.lockfileVersion}`
     return yield* new DependencyError({ reason: new InvalidLockFile({ location, problem, isNewer: true }) })
@@ -168,6 +171,10 @@ export type ReleaseOf<E, R> = (
   infohash: Infohash.Infohash
 ) => Effect.Effect<DependencyGraph.Choice, E, R>
 
+/** The lock may name a key that never published it: what is locked was changed, or is of another network. */
+const NO_RECORD_HINT =
+  "The lock file asks for this publisher. If it was changed by mistake, restore it from version control, or delete it and lock anew with: ls-cli lock; else ask the publisher to publish or seed again."
+
 /** Says that the answer came from the lock, and that it is no answer to go without. */
 const lockedFailure = ({ name, version }: LockedPackage, error: unknown): DependencyError => {
   const explained = explain(error)
@@ -175,7 +182,7 @@ const lockedFailure = ({ name, version }: LockedPackage, error: unknown): Depend
     reason: new LockedNotResolved({
       package: `${name}@${version}`,
       problem: explained?.message ?? String(error),
-      hint: explained?.hint ?? "Try again.",
+      hint: explained?._tag === "PackageNotFound" ? NO_RECORD_HINT : (explained?.hint ?? "Try again."),
       exitCode: explained?.exitCode ?? ExitCode.internal
     })
   })

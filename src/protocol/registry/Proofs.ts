@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import * as StorageHint from "../core/StorageHint.ts"
 import { ExitCode } from "../core/Errors.ts"
 import type { PackageName } from "../core/PackageName.ts"
 import * as PublicKey from "../core/PublicKey.ts"
@@ -29,7 +30,9 @@ export class ProofsError extends Schema.TaggedError<ProofsError>()("ProofsError"
   problem: Schema.String
 }) {
   readonly exitCode = ExitCode.storage
-  readonly hint = "Check that the directory exists, belongs to you and has free space."
+  get hint() {
+    return StorageHint.of(this.problem, "Check that the directory exists, belongs to you and has free space.")
+  }
   override get message() {
     return `Stored proofs in ${this.location} cannot be used: ${this.problem}`
   }

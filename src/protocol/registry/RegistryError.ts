@@ -233,7 +233,8 @@ export class TrustUnavailable extends Schema.TaggedError<TrustUnavailable>()("Tr
   problem: Schema.String
 }) {
   readonly exitCode = ExitCode.storage
-  readonly hint = "Check that the file can be read and written. If it is damaged, restore it from a backup."
+  readonly hint =
+    "Check that the file can be read and written. If it is damaged, restore it from a backup: moved away, your pins and the keys that you trust are forgotten, and so are the revoked keys that you have seen."
   override get message() {
     return `Your pins and trusted keys in ${this.location} cannot be used: ${this.problem}`
   }

@@ -5,6 +5,7 @@
  */
 import type * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import * as StorageHint from "../core/StorageHint.ts"
 import { ExitCode } from "../core/Errors.ts"
 
 /** Reading or writing stored bytes failed. `problem` is the system's word for it, such as ENOSPC. */
@@ -15,9 +16,10 @@ export class StorageFailed extends Schema.TaggedError<StorageFailed>()("StorageF
 }) {
   readonly exitCode = ExitCode.storage
   get hint() {
-    return this.problem.includes("ENOSPC")
-      ? "The disk is full: free some space and run the command again; it goes on where it stopped."
-      : "Check that the directory exists, belongs to you and that the disk is sound, then run the command again."
+    return StorageHint.of(
+      this.problem,
+      "Check that the directory exists, belongs to you and that the disk is sound, then run the command again."
+    )
   }
   override get message() {
     return `Could not ${this.operation} ${this.location}: ${this.problem}`

@@ -15,6 +15,7 @@ import * as Path from "node:path"
 import { PRIVATE_DIRECTORY_MODE, PRIVATE_MODE } from "../store/AtomicFile.ts"
 import * as FileLock from "../store/FileLock.ts"
 import { problemOf } from "../store/PlatformProblem.ts"
+import * as PrivateDirectoryNow from "../store/PrivateDirectoryNow.ts"
 import { DaemonError, DaemonExposed, DaemonRunning, DaemonSocketFailed } from "./DaemonError.ts"
 import * as DaemonPid from "./DaemonPid.ts"
 import { ownId, type Place, problemOfDirectory } from "./DaemonPlace.ts"
@@ -39,7 +40,7 @@ const attempt = <A>(location: string, work: () => A) =>
   Effect.try({ try: work, catch: (error) => failed(location, error) })
 
 const prepareDirectory = Effect.fnUntraced(function* ({ directory }: Place) {
-  yield* attempt(directory, () => Fs.mkdirSync(directory, { recursive: true, mode: PRIVATE_DIRECTORY_MODE }))
+  yield* attempt(directory, () => PrivateDirectoryNow.make(directory))
   const problem = problemOfDirectory(directory)
   if (problem !== undefined) {
     return yield* new DaemonError({ reason: new DaemonExposed({ location: directory, problem }) })

@@ -1,5 +1,5 @@
 /**
- * Whether a directory can be a home (see store/Home.ts), by a look at the file system that changes nothing. Every
+ * Whether a directory can be a home (see store/Home.ts), by a look at the file system that leaves nothing behind. Every
  * command asks before it opens anything; whoever writes asks whether that is allowed, and so does the doctor.
  */
 import * as Fs from "node:fs"
@@ -42,12 +42,35 @@ const nearest = (home: string): { readonly path: string; readonly isDirectory: b
   return above
 }
 
+/** What the first command that writes anything makes in a home; as `Home` names it. */
+const FIRST_MADE = "records"
+const TRIAL_PREFIX = ".libreseed-"
+
+/** Makes a directory and removes it again: some file systems (/proc) allow it when asked, and have none made. */
+const tryDirectory = (above: string): unknown => {
+  try {
+    Fs.rmdirSync(Fs.mkdtempSync(Path.join(above, TRIAL_PREFIX)))
+    return undefined
+  } catch (error) {
+    return error
+  }
+}
+
+/** What a file system says to whoever makes a directory where there can never be one. */
+const NONE_MADE: ReadonlySet<unknown> = new Set(["ENOENT", "EINVAL", "ENOSYS", "ENOTSUP", "EOPNOTSUPP"])
+
 /** What keeps an absolute path from being a home; `undefined` where it is a directory, or can become one. */
-export const problemOf = (home: string): string | undefined => {
+export const problemOf = (home: string, attempt: typeof tryDirectory = tryDirectory): string | undefined => {
   try {
     const { isDirectory, path } = nearest(home)
-    if (isDirectory) return undefined
-    return path === home ? "is not a directory" : `lies below ${path}, which is not a directory`
+    if (!isDirectory) {
+      return path === home ? "is not a directory" : `lies below ${path}, which is not a directory`
+    }
+    if (Fs.existsSync(Path.join(home, FIRST_MADE))) return undefined
+    const error = attempt(path)
+    // What is forbidden is no matter until something is written.
+    if (!(error instanceof Error && "code" in error && NONE_MADE.has(error.code))) return undefined
+    return `cannot be used: no directory can be made in ${path}`
   } catch (error) {
     return `cannot be a directory: ${problemFrom(error)}`
   }
@@ -64,7 +87,11 @@ export interface State {
 export const stateOf = (home: string, access: typeof Fs.accessSync = Fs.accessSync): State => {
   const exists = Fs.existsSync(home)
   try {
-    access(nearest(home).path, Fs.constants.W_OK | Fs.constants.X_OK)
+    const { path } = nearest(home)
+    access(path, Fs.constants.W_OK | Fs.constants.X_OK)
+    // Nobody forbids root anything, until it is done.
+    const refused = exists ? undefined : tryDirectory(path)
+    if (refused !== undefined) throw refused
     return { exists }
   } catch (error) {
     return { exists, problem: `cannot be written to: ${problemFrom(error)}` }

@@ -5,10 +5,16 @@ import { ExitCode } from "../../protocol/core/Errors.ts"
 /** The project's directory is none, or its package.json cannot be read as one. */
 export class InvalidProject extends Schema.TaggedError<InvalidProject>()("InvalidProject", {
   location: Schema.String,
-  problem: Schema.String
+  problem: Schema.String,
+  /** Where nothing has been installed yet. */
+  isEmpty: Schema.optionalKey(Schema.Literal(true))
 }) {
   readonly exitCode = ExitCode.usage
-  readonly hint = "Correct it, or give another project with --dir."
+  get hint() {
+    return this.isEmpty === true
+      ? "Install what its package.json asks for with: ls-cli install; or give another project with --dir."
+      : "Correct it, or give another project with --dir."
+  }
   override get message() {
     return `${this.location} cannot be used: ${this.problem}`
   }
@@ -114,6 +120,7 @@ export class TreeChanged extends Schema.TaggedError<TreeChanged>()("TreeChanged"
   readonly hint =
     "Remove node_modules and run ls-cli install: what is still sound in the store is used, the rest is fetched anew."
   override get message() {
-    return `${this.directory} has ${this.problems === 1 ? "one place" : `${this.problems} places`} that differ from what was signed`
+    const places = this.problems === 1 ? "one place that differs" : `${this.problems} places that differ`
+    return `${this.directory} has ${places} from what was signed`
   }
 }

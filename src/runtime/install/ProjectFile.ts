@@ -7,6 +7,7 @@ import * as FileSystem from "effect/FileSystem"
 import * as Path from "effect/Path"
 import * as Schema from "effect/Schema"
 import type { SecureRandom } from "effect/crypto/SecureRandom"
+import * as JsonProblem from "../../protocol/core/JsonProblem.ts"
 import type * as DependencyGraph from "../../protocol/registry/DependencyGraph.ts"
 import { StorageFailed } from "../../protocol/swarm/Content.ts"
 import * as AtomicFile from "../store/AtomicFile.ts"
@@ -53,9 +54,11 @@ const BOM = /^\uFEFF/
 const NEW = "{}\n"
 
 const parse = Effect.fnUntraced(function* (location: string, text: string | undefined) {
-  const json = yield* parseJson(text === undefined ? NEW : text.replace(BOM, "")).pipe(
+  const plain = text === undefined ? NEW : text.replace(BOM, "")
+  const json = yield* parseJson(plain).pipe(
     Effect.flatMap(decode),
-    Effect.mapError((error) => new InvalidProject({ location, problem: error.message.split("\n")[0]! }))
+    Effect.mapError((error) => JsonProblem.of(plain) ?? error.message.split("\n")[0]!),
+    Effect.mapError((problem) => new InvalidProject({ location, problem }))
   )
   return { location, text, json } satisfies ProjectFile
 })

@@ -32,6 +32,7 @@ import * as PublicKey from "../../protocol/core/PublicKey.ts"
 import * as AtomicFile from "../store/AtomicFile.ts"
 import { Home } from "../store/Home.ts"
 import { isAlreadyThere, isNotFound, problemOf } from "../store/PlatformProblem.ts"
+import * as PrivateDirectory from "../store/PrivateDirectory.ts"
 
 const FORMAT = "libreseed-secret-key-v1"
 const EXTENSION = ".key"
@@ -103,9 +104,7 @@ export const layer: Layer.Layer<Keystore, never, Home | Ed25519 | SecureRandom |
         create: Effect.fn("Keystore.create")(function* (name) {
           const seed = yield* random.randomBytes(SEED_BYTES)
           const pair = yield* KeyPair.fromSeed(seed).pipe(Effect.provideService(Ed25519, ed25519))
-          yield* fs
-            .makeDirectory(keys, { recursive: true, mode: AtomicFile.PRIVATE_DIRECTORY_MODE })
-            .pipe(Effect.mapError(unavailable))
+          yield* PrivateDirectory.make(fs, keys).pipe(Effect.mapError(unavailable))
           yield* AtomicFile.create(locationOf(name), render({ publicKey: pair.publicKey, seed })).pipe(
             Effect.provideContext(context),
             Effect.mapError((error) =>

@@ -86,7 +86,13 @@ export const install = (open: () => Lookup.Lookup): void => {
 
   const resolve: Module.ResolveHookSync = (specifier, context, next) => {
     if (!isBare(specifier)) return next(specifier, context)
-    if (!context.conditions.includes("require")) return resolveImport(specifier, context, next)
+    if (!context.conditions.includes("require")) {
+      try {
+        return resolveImport(specifier, context, next)
+      } catch (error) {
+        throw ModuleError.fromOutside(error, resolve, "node-do-not-add-exception-line")
+      }
+    }
     const before = requireConditions
     requireConditions = context.conditions
     try {
@@ -120,8 +126,7 @@ export const install = (open: () => Lookup.Lookup): void => {
     return undefined
   }
 
-  loader._resolveFilename = function (request, parent, isMain, options) {
-    if (isMain === true || !isBare(request)) return original.call(this, request, parent, isMain, options)
+  const resolveRequire: CommonJsLoader["_resolveFilename"] = function (request, parent, isMain, options) {
     const lookup = current()
     const own = parent?.filename ?? anonymous()
     const answer = resolveFrom(lookup, request, options?.paths?.map((path) => Path.resolve(path, "[paths]")) ?? [own])
@@ -131,6 +136,15 @@ export const install = (open: () => Lookup.Lookup): void => {
       return original.call(this, request, parent, isMain, options)
     } catch (error) {
       throw explained(lookup, request, own, true, error)
+    }
+  }
+
+  loader._resolveFilename = function resolveFilename(request, parent, isMain, options) {
+    if (isMain === true || !isBare(request)) return original.call(this, request, parent, isMain, options)
+    try {
+      return resolveRequire.call(this, request, parent, isMain, options)
+    } catch (error) {
+      throw ModuleError.fromOutside(error, resolveFilename, "node-do-not-add-exception-line")
     }
   }
 }

@@ -33,13 +33,60 @@ export class ModuleError extends Error {
   readonly reason: Reason
   readonly hint: string
 
+  static {
+    // Node tells the name of the class too where it is another, which it is in a bundle that was made short.
+    Object.defineProperty(this, "name", { value: "ModuleError" })
+  }
+
   constructor(reason: Reason, code: Code, problem: string, hint: string) {
     super(`${problem}\n${hint}`)
-    this.name = "ModuleError"
     this.reason = reason
     this.code = code
     this.hint = hint
+    // Of what it has, Node shows the code alone, as for errors of its own: the message has said the rest.
+    for (const key of ["_tag", "reason", "hint"]) Object.defineProperty(this, key, { enumerable: false })
+    Object.defineProperty(this, "name", { value: "ModuleError", enumerable: false })
   }
+}
+
+/** Frames that are looked at: Node's own loader takes ten, which is all that there are by default. */
+const FRAMES_MAX = 50
+
+/** A frame of the file that this is bundled into. */
+const isOurs = (frame: string): boolean => frame.includes(import.meta.filename)
+
+const isOfNode = (frame: string): boolean => /^ +at (?:async )?(?:.*\()?node:/.test(frame)
+
+/**
+ * Leaves in the stack the files of whoever imports, without what Node and we do in between, `entry` being what Node
+ * calls. Gives back the error.
+ *
+ * Node shows the line of a file that an error was thrown in, which is all of ours where that was made short, except where
+ * the words stand in it that `_hidden` is for (`GetErrorSource` in its node_errors.cc; its own loaders are written so).
+ */
+export const fromOutside = (
+  error: unknown,
+  entry: (...args: ReadonlyArray<never>) => unknown,
+  _hidden: "node-do-not-add-exception-line"
+): unknown => {
+  if (!(error instanceof ModuleError)) return error
+  const limit = Error.stackTraceLimit
+  Reflect.set(Error, "stackTraceLimit", FRAMES_MAX)
+  Error.captureStackTrace(error, entry)
+  const { stack } = error
+  Reflect.set(Error, "stackTraceLimit", limit)
+  const head = `${error.name}: ${error.message}`
+  // Programs may have stacks written in a way of their own.
+  if (typeof stack !== "string" || !stack.startsWith(head)) return error
+  const frames = stack
+    .slice(head.length)
+    .split("\n")
+    .filter((frame) => !isOurs(frame))
+  const outside = frames.filter((frame) => !isOfNode(frame))
+  // Modules are linked before any of them runs: then nobody stands in it but Node.
+  const left = outside.some((frame) => frame !== "") ? outside : frames.slice(0, 1 + limit)
+  Object.defineProperty(error, "stack", { value: head + left.join("\n"), configurable: true, writable: true })
+  return error
 }
 
 /** Longest piece of somebody else's text in a message, in characters. */

@@ -31,6 +31,7 @@ import * as FileHandles from "./FileHandles.ts"
 import * as FileLock from "./FileLock.ts"
 import { Home } from "./Home.ts"
 import { isNotFound, problemOf } from "./PlatformProblem.ts"
+import * as PrivateDirectory from "./PrivateDirectory.ts"
 import * as ReleaseDirectory from "./ReleaseDirectory.ts"
 import { StagedMemory } from "./StagedMemory.ts"
 import * as StoredFile from "./StoredFile.ts"
@@ -66,9 +67,7 @@ const make = Effect.gen(function* () {
   const liesStaged = (torrent: Torrent.Torrent) =>
     Effect.orElseSucceed(ReleaseDirectory.isThere(stagingOf(torrent)), () => false)
   const makeDirectory = (location: string) =>
-    fs
-      .makeDirectory(location, { recursive: true, mode: AtomicFile.PRIVATE_DIRECTORY_MODE })
-      .pipe(Effect.mapError(failed("make", location)))
+    PrivateDirectory.make(fs, location).pipe(Effect.mapError(failed("make", location)))
 
   /** `None` where nothing (or nothing legible) is stored: it can always be fetched again. */
   const readStored = Effect.fnUntraced(function* (directory: string) {

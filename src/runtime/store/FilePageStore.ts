@@ -17,6 +17,7 @@ import * as Record from "../../protocol/dht/Record.ts"
 import * as AtomicFile from "./AtomicFile.ts"
 import { Home } from "./Home.ts"
 import { isNothingThere, problemOf } from "./PlatformProblem.ts"
+import * as PrivateDirectory from "./PrivateDirectory.ts"
 
 /** Files of 5,000 pages lie some twenty in a directory. */
 const DIRECTORY_NAME = /^[0-9a-f]{2}$/
@@ -70,8 +71,7 @@ export const layer: Layer.Layer<PageStore, never, Home | SecureRandom | FileSyst
         const target = Record.immutableTargetOf(page)
         if (Option.isSome(yield* find(target))) return
         const name = Hex.encode(target)
-        yield* fs
-          .makeDirectory(directoryOf(name), { recursive: true, mode: AtomicFile.PRIVATE_DIRECTORY_MODE })
+        yield* PrivateDirectory.make(fs, directoryOf(name))
           // Whoever else writes this file at the moment writes the same bytes.
           .pipe(Effect.andThen(AtomicFile.replace(locationOf(name), page)), Effect.mapError(failed))
       })

@@ -24,6 +24,7 @@ import { type Proof, Proofs, ProofsError } from "../../protocol/registry/Proofs.
 import * as AtomicFile from "./AtomicFile.ts"
 import { Home } from "./Home.ts"
 import { isAlreadyThere, isNothingThere, problemOf } from "./PlatformProblem.ts"
+import * as PrivateDirectory from "./PrivateDirectory.ts"
 
 const EXTENSION = ".proof"
 const PROOF_FILE = /^[0-9a-f]{64}\.proof$/
@@ -96,7 +97,7 @@ export const layer: Layer.Layer<Proofs, never, Home | Ed25519 | SecureRandom | F
           if (Option.isSome(yield* readFile(file))) return
           const location = path.join(proofs, file)
           const bytes = toBytes(proof)
-          yield* fs.makeDirectory(proofs, { recursive: true, mode: AtomicFile.PRIVATE_DIRECTORY_MODE }).pipe(
+          yield* PrivateDirectory.make(fs, proofs).pipe(
             Effect.andThen(AtomicFile.create(location, bytes)),
             Effect.catchIf(isAlreadyThere, () =>
               // Another process was first, or the file that is there proves nothing.

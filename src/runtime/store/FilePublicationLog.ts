@@ -21,6 +21,7 @@ import * as Release from "../../protocol/registry/Release.ts"
 import * as AtomicFile from "./AtomicFile.ts"
 import { Home } from "./Home.ts"
 import { isNotFound, problemOf } from "./PlatformProblem.ts"
+import * as PrivateDirectory from "./PrivateDirectory.ts"
 
 const FORMAT = 1
 const EXTENSION = ".json"
@@ -70,7 +71,7 @@ export const layer: Layer.Layer<PublicationLog, never, Home | SecureRandom | Fil
       return PublicationLog.of({
         find: (publisher, name, version) => read(fileOf(keyOf(publisher, name, version))),
         note: (draft) =>
-          fs.makeDirectory(directory, { recursive: true, mode: AtomicFile.PRIVATE_DIRECTORY_MODE }).pipe(
+          PrivateDirectory.make(fs, directory).pipe(
             Effect.andThen(
               AtomicFile.replace(
                 path.join(directory, fileOfDraft(draft)),

@@ -20,6 +20,7 @@ import * as AtomicFile from "./AtomicFile.ts"
 import * as FileLock from "./FileLock.ts"
 import { Home } from "./Home.ts"
 import { isNotFound, isNothingThere, problemOf } from "./PlatformProblem.ts"
+import * as PrivateDirectory from "./PrivateDirectory.ts"
 
 const EXTENSION = ".record"
 
@@ -85,7 +86,7 @@ export const layer: Layer.Layer<RecordStore, never, Home | Ed25519 | SecureRando
           const other = newest.get(file)
           newest.set(file, other === undefined ? record : Record.newer(other, record))
         }
-        return fs.makeDirectory(records, { recursive: true, mode: AtomicFile.PRIVATE_DIRECTORY_MODE }).pipe(
+        return PrivateDirectory.make(fs, records).pipe(
           Effect.andThen(
             FileLock.withLock(
               `${records}.lock`,

@@ -14,9 +14,11 @@ import * as Path from "effect/Path"
 import type { PlatformError } from "effect/PlatformError"
 import * as Schema from "effect/Schema"
 import * as Semaphore from "effect/Semaphore"
+import * as JsonProblem from "../../protocol/core/JsonProblem.ts"
 import * as AtomicFile from "./AtomicFile.ts"
 import * as FileLock from "./FileLock.ts"
 import { isNotFound, problemOf } from "./PlatformProblem.ts"
+import * as PrivateDirectory from "./PrivateDirectory.ts"
 
 export interface JsonFile<A, E> {
   /** The document as it is on the disk now. */
@@ -72,7 +74,7 @@ export const make: <A, E>(
       Effect.suspend(() => {
         const known = last?.text === text ? Effect.succeed(last.document) : decode(text)
         return known.pipe(
-          Effect.mapError((error) => failed(`it is damaged: ${error.message.split("\n")[0]!}`)),
+          Effect.mapError((error) => failed(`it is damaged: ${JsonProblem.of(text) ?? error.message.split("\n")[0]!}`)),
           Effect.tap((document) => Effect.sync(() => (last = { text, document, stamp })))
         )
       })
@@ -115,15 +117,13 @@ export const make: <A, E>(
       const document = yield* read
       const [result, next] = f(document)
       if (next === document) return result
-      const changed = yield* fs
-        .makeDirectory(directory, { recursive: true, mode: AtomicFile.PRIVATE_DIRECTORY_MODE })
-        .pipe(
-          // What `change` fails with is told apart from what the lock itself fails with.
-          Effect.andThen(FileLock.withLock(`${location}.lock`, Effect.result(change(f)))),
-          Effect.mapError(unwritten),
-          writing.withPermits(1),
-          Effect.provideContext(context)
-        )
+      const changed = yield* PrivateDirectory.make(fs, directory).pipe(
+        // What `change` fails with is told apart from what the lock itself fails with.
+        Effect.andThen(FileLock.withLock(`${location}.lock`, Effect.result(change(f)))),
+        Effect.mapError(unwritten),
+        writing.withPermits(1),
+        Effect.provideContext(context)
+      )
       return yield* Effect.fromResult(changed)
     })
 

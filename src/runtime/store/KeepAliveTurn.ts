@@ -10,10 +10,10 @@ import * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
 import * as Path from "effect/Path"
 import * as Scope from "effect/Scope"
-import * as AtomicFile from "./AtomicFile.ts"
 import * as FileLock from "./FileLock.ts"
 import { Home } from "./Home.ts"
 import { problemOf } from "./PlatformProblem.ts"
+import * as PrivateDirectory from "./PrivateDirectory.ts"
 
 /** How long one look waits: a process that is just ending lets the lock go within that, and one that was killed is found to be gone. */
 const PATIENCE = Duration.seconds(1)
@@ -41,7 +41,7 @@ export const take = Effect.fnUntraced(function* <R>(onStandBy: Effect.Effect<voi
   const path = yield* Path.Path
   const lock = path.join(directory, LOCK)
   yield* Effect.gen(function* () {
-    yield* fs.makeDirectory(directory, { recursive: true, mode: AtomicFile.PRIVATE_DIRECTORY_MODE })
+    yield* PrivateDirectory.make(fs, directory)
     if (yield* tryHold(lock)) return
     yield* onStandBy
     do yield* Effect.sleep(LOOK_EVERY)

@@ -5,6 +5,7 @@
 import { createHash } from "node:crypto"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
+import * as PrivateDirectoryNow from "./PrivateDirectoryNow.ts"
 
 /** Hex digits of a path's SHA-256 that name its file. */
 const NAME_CHARS = 32
@@ -12,7 +13,6 @@ const NAME_CHARS = 32
 /** The name of a note. */
 export const NAME = /^[0-9a-f]{32}$/
 
-const PRIVATE_DIRECTORY_MODE = 0o700
 const PRIVATE_MODE = 0o600
 
 export const nameOf = (directory: string): string =>
@@ -22,7 +22,7 @@ export const nameOf = (directory: string): string =>
 export const write = (projects: string, directory: string): void => {
   const location = Path.join(projects, nameOf(directory))
   if (Fs.existsSync(location)) return
-  Fs.mkdirSync(projects, { recursive: true, mode: PRIVATE_DIRECTORY_MODE })
+  PrivateDirectoryNow.make(projects)
   // Not flushed: what a power cut takes is written by the next install.
   const unfinished = `${location}.${process.pid}`
   Fs.writeFileSync(unfinished, directory, { mode: PRIVATE_MODE })

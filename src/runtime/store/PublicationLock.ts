@@ -6,10 +6,10 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Scope from "effect/Scope"
 import { StorageFailed } from "../../protocol/swarm/Content.ts"
-import * as AtomicFile from "./AtomicFile.ts"
 import * as FileLock from "./FileLock.ts"
 import { Home } from "./Home.ts"
 import { problemOf } from "./PlatformProblem.ts"
+import * as PrivateDirectory from "./PrivateDirectory.ts"
 
 /** Waits for others, and lets them go on when the work is done; what the work keeps open stays open. */
 export const alone = Effect.fnUntraced(function* <A, E, R>(work: Effect.Effect<A, E, R>) {
@@ -17,7 +17,7 @@ export const alone = Effect.fnUntraced(function* <A, E, R>(work: Effect.Effect<A
   const fs = yield* FileSystem.FileSystem
   const lock = `${publications}.lock`
   const scope = yield* Scope.make()
-  const held = fs.makeDirectory(directory, { recursive: true, mode: AtomicFile.PRIVATE_DIRECTORY_MODE }).pipe(
+  const held = PrivateDirectory.make(fs, directory).pipe(
     Effect.andThen(Scope.provide(FileLock.hold(lock), scope)),
     Effect.mapError(
       (error) => new StorageFailed({ location: lock, operation: "take the lock", problem: problemOf(error) })

@@ -37,6 +37,7 @@ import * as AtomicFile from "./AtomicFile.ts"
 import * as FileLock from "./FileLock.ts"
 import { Home } from "./Home.ts"
 import { problemOf } from "./PlatformProblem.ts"
+import * as PrivateDirectory from "./PrivateDirectory.ts"
 import * as SqliteConnection from "./SqliteConnection.ts"
 import { DatabaseDamaged, DatabaseUnusable, ofStatement, SqliteError } from "./SqliteError.ts"
 
@@ -109,7 +110,7 @@ const isDamaged = ({ reason }: SqliteError): boolean => reason._tag === "Databas
 const prepare = Effect.fnUntraced(function* (location: string) {
   const fs = yield* FileSystem.FileSystem
   const path = yield* Path.Path
-  yield* fs.makeDirectory(path.dirname(location), { recursive: true, mode: AtomicFile.PRIVATE_DIRECTORY_MODE })
+  yield* PrivateDirectory.make(fs, path.dirname(location))
   yield* Effect.scoped(fs.open(location, { flag: "a", mode: AtomicFile.PRIVATE_MODE }))
   yield* fs.chmod(location, AtomicFile.PRIVATE_MODE)
 })

@@ -2,6 +2,7 @@
 import * as Schema from "effect/Schema"
 import type { SqlError } from "effect/sql/SqlError"
 import * as Predicate from "effect/Predicate"
+import * as StorageHint from "../../protocol/core/StorageHint.ts"
 import { ExitCode } from "../../protocol/core/Errors.ts"
 
 /** The file cannot be opened, read or written. */
@@ -10,7 +11,9 @@ export class DatabaseUnusable extends Schema.TaggedError<DatabaseUnusable>()("Da
   problem: Schema.String
 }) {
   readonly exitCode = ExitCode.storage
-  readonly hint = "Check that its directory exists, belongs to you and has free space."
+  get hint() {
+    return StorageHint.of(this.problem, "Check that its directory exists, belongs to you and has free space.")
+  }
   override get message() {
     return `The database ${this.location} cannot be used: ${this.problem}`
   }

@@ -114,7 +114,7 @@ export const run = Effect.fn("StoreCheck.run")(function* <R = never>(options: Op
     fetched: (StoredRelease & { readonly manifest: Manifest }) | undefined
   ) {
     lying.delete(contentHash)
-    const found = yield* UnpackedCheck.check(unpacked.root, contentHash)
+    const found = yield* UnpackedCheck.check(unpacked.root, contentHash, fetched?.manifest.files)
     yield* step
     if (found === undefined) return
     const damage = {

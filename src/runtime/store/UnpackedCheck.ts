@@ -47,8 +47,48 @@ const walk = (directory: string): ReadonlyArray<readonly [path: string, info: Fs
     ])
     .filter(([, info]) => !info.isDirectory())
 
-/** Reads everything. What was changed is told by the index where that knows it: it remembers sizes and times. */
-export const check = Effect.fnUntraced(function* (root: string, contentHash: string) {
+type Files = Manifest.Manifest["files"]
+
+/** Files that differ in content or mode from those that were signed, in words, by their paths. */
+const differences = (found: Files, signed: Files): ReadonlyArray<readonly [path: string, problem: string]> =>
+  [...new Set([...Object.keys(signed), ...Object.keys(found)])].toSorted().flatMap((path) => {
+    const [is, should] = [found, signed].map((files) => (Object.hasOwn(files, path) ? files[path] : undefined))
+    if (is === undefined) return [[path, "is missing"]]
+    if (should === undefined) return [[path, "does not belong there"]]
+    if (is.sha256 !== should.sha256 || is.size !== should.size) return [[path, "was changed"]]
+    return is.mode === should.mode ? [] : [[path, "has another mode"]]
+  })
+
+/**
+ * What is known without the manifest: the index remembers sizes and times. A time alone says little, since a copy has
+ * others, unless it is the only one.
+ */
+const suspects = (
+  directory: string,
+  { files }: UnpackedIndex.UnpackedIndex
+): ReadonlyArray<readonly [string, string]> => {
+  const changed = files.flatMap(([path, size, mtimeMs, mode]) => {
+    const info = Fs.lstatSync(Path.join(directory, path), { throwIfNoEntry: false })
+    if (info === undefined) return [{ path, problem: "is missing", isSure: true }]
+    const isSure = info.size !== size || (info.mode & EXECUTE_BITS) !== (mode & EXECUTE_BITS)
+    return isSure || info.mtimeMs !== mtimeMs ? [{ path, problem: "was changed", isSure }] : []
+  })
+  const sure = changed.filter(({ isSure }) => isSure)
+  return (sure.length > 0 ? sure : changed.length === 1 ? changed : []).map(({ path, problem }) => [path, problem])
+}
+
+/** Files of a release that are named, of however many are not as they should be. */
+const NAMED_MAX = 3
+
+const inWords = (found: ReadonlyArray<readonly [path: string, problem: string]>): Findings => {
+  if (found.length === 0) return { problem: "its files are not those that were unpacked", file: undefined }
+  const named = found.slice(0, NAMED_MAX).map(([path, problem]) => `${path} ${problem}`)
+  const left = found.length - named.length
+  return { problem: [...named, ...(left === 0 ? [] : [`${left} more differ`])].join(", "), file: found[0]![0] }
+}
+
+/** Reads everything. `signed` are the files of the release's manifest, where that is known. */
+export const check = Effect.fnUntraced(function* (root: string, contentHash: string, signed?: Files) {
   const directory = UnpackedIndex.directoryOf(root, contentHash)
   const chunk = new Uint8Array(CHUNK_BYTES)
   const files: Record<string, Manifest.File> = {}
@@ -68,14 +108,10 @@ export const check = Effect.fnUntraced(function* (root: string, contentHash: str
     }
   }
   if (Manifest.contentHash(files) === contentHash) return undefined
+  if (signed !== undefined) return inWords(differences(files, signed))
   const index = UnpackedIndex.read(root, contentHash)
-  const suspect =
-    index === undefined ? { value: undefined } : yield* attempt(() => UnpackedIndex.changed(directory, index))
-  const file = "problem" in suspect ? undefined : suspect.value
-  return {
-    problem: file === undefined ? "its files are not those that were unpacked" : `${file} was changed`,
-    file
-  } satisfies Findings as Findings
+  const suspected = yield* attempt(() => (index === undefined ? [] : suspects(directory, index)))
+  return inWords("problem" in suspected ? [] : suspected.value)
 })
 
 const attempt = <A>(look: () => A, file?: string): Effect.Effect<{ readonly value: A } | Findings> =>

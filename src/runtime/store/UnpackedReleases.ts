@@ -34,6 +34,7 @@ import { compare, type ContentMismatch } from "./ContentMismatch.ts"
 import * as FileLock from "./FileLock.ts"
 import { Home } from "./Home.ts"
 import { isNotFound, problemOf } from "./PlatformProblem.ts"
+import * as PrivateDirectory from "./PrivateDirectory.ts"
 import * as UnpackedIndex from "./UnpackedIndex.ts"
 import * as UnpackWhole from "./UnpackWhole.ts"
 
@@ -108,14 +109,12 @@ export const layer: Layer.Layer<
     const directoryOf = (contentHash: string) => UnpackedIndex.directoryOf(root, contentHash)
 
     const underLock = <A, E>(contentHash: string, effect: Effect.Effect<A, E>) =>
-      fs
-        .makeDirectory(root, { recursive: true, mode: AtomicFile.PRIVATE_DIRECTORY_MODE })
-        .pipe(
-          Effect.andThen(FileLock.withLock(directoryOf(contentHash) + LOCK_EXTENSION, Effect.result(effect))),
-          Effect.mapError(failed("lock", directoryOf(contentHash))),
-          Effect.flatMap(Effect.fromResult),
-          Effect.provideContext(context)
-        )
+      PrivateDirectory.make(fs, root).pipe(
+        Effect.andThen(FileLock.withLock(directoryOf(contentHash) + LOCK_EXTENSION, Effect.result(effect))),
+        Effect.mapError(failed("lock", directoryOf(contentHash))),
+        Effect.flatMap(Effect.fromResult),
+        Effect.provideContext(context)
+      )
 
     const removeAll = Effect.fnUntraced(function* (contentHash: string) {
       // The index first: without it the directory does not count, however much of it is left.

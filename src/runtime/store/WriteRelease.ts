@@ -9,6 +9,7 @@ import * as Path from "effect/Path"
 import type { StoredRelease } from "../../protocol/swarm/PackageStore.ts"
 import type { TorrentFile } from "../../protocol/swarm/Torrent.ts"
 import * as AtomicFile from "./AtomicFile.ts"
+import * as PrivateDirectory from "./PrivateDirectory.ts"
 import * as ReleaseDirectory from "./ReleaseDirectory.ts"
 import * as StoredFile from "./StoredFile.ts"
 
@@ -42,7 +43,7 @@ const writeStaged = Effect.fnUntraced(function* (stored: StoredRelease, bytes: U
     ]
     yield* Effect.all(flushes, { concurrency: "unbounded", discard: true })
   })
-  yield* fs.makeDirectory(staging, { recursive: true, mode: AtomicFile.PRIVATE_DIRECTORY_MODE })
+  yield* PrivateDirectory.make(fs, staging)
   yield* Effect.onError(Effect.scoped(written), () =>
     Effect.ignore(fs.remove(staging, { recursive: true, force: true }))
   )

@@ -51,6 +51,27 @@ describe("HomeDirectory", () => {
     })
   })
 
+  it("refuses a file system that has no directories made, whatever it says of its permissions", () => {
+    inDirectory((directory) => {
+      const refusal = (code: string) => (path: string) => Object.assign(new Error(`${code}: mkdir ${path}`), { code })
+      for (const home of [directory, Path.join(directory, "a", "b")]) {
+        const problem = HomeDirectory.problemOf(home, refusal("ENOENT"))
+        assert.strictEqual(problem, `cannot be used: no directory can be made in ${directory}`)
+        assert.isUndefined(HomeDirectory.problemOf(home, refusal("EACCES")))
+      }
+      Fs.mkdirSync(Path.join(directory, "records"))
+      assert.isUndefined(HomeDirectory.problemOf(directory, refusal("ENOENT")))
+    })
+  })
+
+  it("refuses /proc", () => {
+    const isRoot = process.getuid?.() === 0
+    const problem = "cannot be used: no directory can be made in /proc"
+    for (const home of ["/proc", "/proc/x", "/proc/x/y"]) {
+      assert.strictEqual(HomeDirectory.problemOf(home), isRoot ? problem : undefined)
+    }
+  })
+
   it("says why nothing can be written", () => {
     inDirectory((directory) => {
       const missing = Path.join(directory, "new")

@@ -39,6 +39,9 @@ globalThis.result = [
   await codeOf(() => import("./absent.js")), await codeOf(() => import("dual/absent"))
 ]
 ${print}`,
+  "uncaught.cjs": "// A comment\nrequire('absent')\n",
+  "uncaught.mjs": "import 'absent'\n",
+  "later.mjs": "await import('absent')\n",
   "threads.mjs": `
 import { Worker } from "node:worker_threads"
 const run = (...args) => new Promise((resolve, reject) => new Worker(...args).on("message", resolve).on("error", reject))
@@ -71,7 +74,7 @@ beforeAll(async () => {
     cwd: root,
     platform: "node",
     input: "src/runtime/modules/Register.ts",
-    output: { file: register, format: "cjs" }
+    output: { file: register, format: "cjs", minify: true }
   })
 })
 afterAll(() => Fixture.remove(fixture))
@@ -88,6 +91,20 @@ const resultOf = (args: ReadonlyArray<string>, cwd?: string): unknown => {
   assert.strictEqual(stderr, "")
   return JSON.parse(stdout)
 }
+
+describe("a program that fails", () => {
+  it.each(["uncaught.cjs", "uncaught.mjs", "later.mjs"])("by %s says why, and shows no line of ours", (file) => {
+    const { status, stderr } = node(["--require", register, file])
+    assert.strictEqual(status, 1)
+    assert.match(stderr, /^ModuleError: Cannot find (module|package) 'absent': absent is not a dependency/m)
+    assert.include(stderr, "Add it to package.json and run: ls-cli lock")
+    assert.include(stderr, "MODULE_NOT_FOUND'\n}")
+    assert.notInclude(stderr, register)
+    assert.notInclude(stderr, "throw ModuleError")
+    assert.isBelow(stderr.length, 1_500)
+    if (file === "uncaught.cjs") assert.match(stderr, /uncaught\.cjs:2:/)
+  })
+})
 
 describe("a program", () => {
   it.each([["--require"], ["--import"]])("of modules finds all that it imports, preloaded by %s", (flag) => {

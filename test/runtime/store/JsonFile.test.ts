@@ -111,6 +111,7 @@ describe("JsonFile", () => {
         for (const work of [file.read, file.update(increment("a"))]) {
           const { problem } = yield* Effect.flip<unknown, Broken, never>(work)
           assert.include(problem, "it is damaged")
+          assert.notInclude(problem, "valid JSON")
           assert.notInclude(problem, "\n")
         }
         assert.strictEqual(yield* fs.readFileString(yield* location), text)

@@ -169,4 +169,16 @@ describe("StoreCheck", () => {
       Fs.utimesSync(file, atime, mtime)
       assert.strictEqual((yield* StoreCheck.run()).damages[0]?.kind, "files")
     }))
+
+  test("names the file whose content differs, in a copy where all have other times", ({ root }) =>
+    Effect.gen(function* () {
+      const { fetched, unpacked } = yield* setUp(root)
+      const { directory } = yield* unpacked.ensure(fetched)
+      for (const path of tree(directory).keys()) Fs.utimesSync(Path.join(directory, path), 1, 1)
+      assert.deepStrictEqual((yield* StoreCheck.run()).damages, [])
+      Fs.writeFileSync(Path.join(directory, "index.js"), "2")
+      Fs.utimesSync(Path.join(directory, "index.js"), 1, 1)
+      const [damage] = (yield* StoreCheck.run()).damages
+      assert.strictEqual(damage?.problem, "index.js was changed")
+    }))
 })

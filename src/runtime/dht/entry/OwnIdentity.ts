@@ -7,9 +7,9 @@ import * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
 import * as Path from "effect/Path"
 import * as FileLock from "../../store/FileLock.ts"
-import * as AtomicFile from "../../store/AtomicFile.ts"
 import { Home } from "../../store/Home.ts"
 import type { Identity } from "./RememberedNodes.ts"
+import * as PrivateDirectory from "../../store/PrivateDirectory.ts"
 
 /** How long a lock is waited for: a process that ends lets it go within that, and one that stays keeps it for hours. */
 const PATIENCE = "100 millis"
@@ -24,6 +24,6 @@ export const hold = Effect.gen(function* () {
   const fs = yield* FileSystem.FileSystem
   const path = yield* Path.Path
   const { directory } = yield* Home
-  yield* fs.makeDirectory(directory, { recursive: true, mode: AtomicFile.PRIVATE_DIRECTORY_MODE })
+  yield* PrivateDirectory.make(fs, directory)
   return Option.isSome(yield* Effect.timeoutOption(FileLock.hold(path.join(directory, LOCK)), PATIENCE))
 }).pipe(Effect.orElseSucceed(() => false))

@@ -14,6 +14,7 @@ import * as PeerAddress from "../../../protocol/core/PeerAddress.ts"
 import * as AtomicFile from "../../store/AtomicFile.ts"
 import { Home } from "../../store/Home.ts"
 import * as MetNodes from "./MetNodes.ts"
+import * as PrivateDirectory from "../../store/PrivateDirectory.ts"
 
 /** {@link MetNodes.NODES_MAX} nodes of at most 140 characters, and twice as much room for later fields. */
 const FILE_MAX_BYTES = 65_536
@@ -95,7 +96,7 @@ export const save: (
     const own = identity ?? before.identity
     const kept = MetNodes.select(merged, now, since, () => random.nextDoubleUnsafe())
     const document = { nodes: kept, ...(own === undefined ? {} : { identity: own }) }
-    yield* fs.makeDirectory(directory, { recursive: true, mode: AtomicFile.PRIVATE_DIRECTORY_MODE })
+    yield* PrivateDirectory.make(fs, directory)
     yield* AtomicFile.replace(file, new TextEncoder().encode(JSON.stringify(document)))
   },
   (effect) => Effect.ignore(effect)
