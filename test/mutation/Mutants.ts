@@ -224,7 +224,7 @@ export const mutants: ReadonlyArray<Mutant> = [
     name: "ranges-forgotten",
     about: "a tree of dependencies has the newest version of each, whatever range was asked for",
     file: "registry/DependencyWalk.ts",
-    find: `edge.range.trim() === "" ? "*" : edge.range`,
+    find: `range.trim() === "" ? "*" : range`,
     replace: `"*"`,
     caughtBy: { scenario: "lossy-install", seed: 1 }
   },
