@@ -5,13 +5,13 @@
  */
 import { type ChildProcess, spawn } from "node:child_process"
 import * as Fs from "node:fs"
-import * as Os from "node:os"
 import * as Path from "node:path"
 import * as BundleStamp from "../../scripts/BundleStamp.js"
 import * as InstallChart from "./InstallChart.ts"
 import type { Installs } from "./InstallChart.ts"
 import { median, round, time } from "./Measure.ts"
 import * as Rivals from "./Rivals.ts"
+import * as Scratch from "./Scratch.ts"
 
 const root = Path.resolve(import.meta.dirname, "../..")
 const CHART = Path.join(root, "docs/bench/install.svg")
@@ -100,7 +100,7 @@ const measure = async (directory: string, running: Array<ChildProcess>, rivals: 
   rivals.prepare(locked, Path.join(directory, "scratch"))
   await publish(rivals.registry, directory, flags, running)
   lsCli("install", "--dir", locked, "--home", Path.join(directory, "first"), ...flags)
-  Fs.rmSync(Path.join(locked, "node_modules"), { recursive: true })
+  Scratch.putAway(directory, Path.join(locked, "node_modules"))
 
   const taken: Record<keyof Installs, Array<number>> = {
     coldMs: [],
@@ -125,7 +125,6 @@ const measure = async (directory: string, running: Array<ChildProcess>, rivals: 
       warmMs: await time(() => install(warm)),
       noopMs: await time(() => install(warm))
     }
-    // Not removed before the end: ext4 looks long for a place for a new file where many were just removed.
     // What the disk and the caches of programs have to learn is learnt in the first round.
     if (at === 0) continue
     for (const [key, ms] of Object.entries(times)) taken[key as keyof Installs].push(ms)
@@ -142,7 +141,7 @@ const measure = async (directory: string, running: Array<ChildProcess>, rivals: 
 
 export const express = async (): Promise<Installs> => {
   if (!BundleStamp.isCurrent()) Rivals.run(process.execPath, [Path.join(root, "scripts/build.ts"), "--cli"], root)
-  const directory = Fs.mkdtempSync(Path.join(Os.tmpdir(), "libreseed-bench-"))
+  const directory = Scratch.make()
   const running: Array<ChildProcess> = []
   const rivals = await Rivals.start()
   try {
@@ -156,6 +155,5 @@ export const express = async (): Promise<Installs> => {
       child.removeAllListeners("exit")
       child.kill()
     }
-    Fs.rmSync(directory, { recursive: true, force: true })
   }
 }

@@ -7,6 +7,7 @@ import { type ChildProcess, spawn, spawnSync } from "node:child_process"
 import * as Fs from "node:fs"
 import * as Net from "node:net"
 import * as Path from "node:path"
+import * as Scratch from "./Scratch.ts"
 
 const place = Path.resolve(import.meta.dirname, "../../.cache/bench")
 const tools = Path.join(place, "tools")
@@ -114,9 +115,9 @@ export const start = async (): Promise<Rivals> => {
     pnpm: (project, store) => pnpmInstall(project, store, "--frozen-lockfile"),
     prepare: (project, scratch) => {
       run("npm", ["install", ...npmArgs(registry, Path.join(scratch, "npm"))], project)
-      Fs.rmSync(Path.join(project, "node_modules"), { recursive: true })
+      Scratch.putAway(scratch, Path.join(project, "node_modules"))
       pnpmInstall(project, Path.join(scratch, "pnpm"))
-      Fs.rmSync(Path.join(project, "node_modules"), { recursive: true })
+      Scratch.putAway(scratch, Path.join(project, "node_modules"))
     },
     stop: () => void verdaccio.kill()
   }

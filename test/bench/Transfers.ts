@@ -6,7 +6,6 @@
 import { type ChildProcess, fork } from "node:child_process"
 import * as Crypto from "node:crypto"
 import * as Fs from "node:fs"
-import * as Os from "node:os"
 import * as Path from "node:path"
 import * as Effect from "effect/Effect"
 import * as Hex from "effect/encoding/Hex"
@@ -18,6 +17,7 @@ import * as Fixtures from "../protocol/registry/Fixtures.ts"
 import * as Aria2 from "./Aria2.ts"
 import * as DelayRelay from "./DelayRelay.ts"
 import { median, round } from "./Measure.ts"
+import * as Scratch from "./Scratch.ts"
 import { Report, type Task } from "./TransferPeer.ts"
 
 const LARGE_BYTES = 100 * 1000 * 1000
@@ -109,7 +109,7 @@ const fetch = Effect.fnUntraced(function* (directory: string, warmUp: Release, w
   const child = yield* startPeer
   yield* fetchBy(child, Path.join(into, "warm-up"), { ...wanted, releases: [warmUp] })
   const report = yield* fetchBy(child, into, wanted)
-  // Many at the end: ext4 looks long for a place for a new file where many were just removed.
+  // Many go with the directory.
   if (wanted.releases.length === 1) Fs.rmSync(into, { recursive: true })
   return report
 }, Effect.scoped)
@@ -186,10 +186,7 @@ const small = Effect.fnUntraced(function* (directory: string, warmUp: Release) {
 
 const run = Effect.gen(function* () {
   yield* bundle
-  const directory = yield* Effect.acquireRelease(
-    Effect.sync(() => Fs.mkdtempSync(Path.join(Os.tmpdir(), "libreseed-bench-"))),
-    (made) => Effect.sync(() => Fs.rmSync(made, { recursive: true }))
-  )
+  const directory = Scratch.make()
   const warmUp = write(directory, "warm-up", Crypto.randomBytes(SMALL_BYTES))
   return {
     large: yield* Effect.scoped(large(directory, warmUp)),

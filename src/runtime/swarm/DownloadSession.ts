@@ -16,7 +16,7 @@ import type { PeerConnection } from "./PeerConnection.ts"
 import { shapeOf } from "./Shape.ts"
 
 /** Verified bytes that may wait for the disk before the peers are told to wait, too. */
-export const WRITES_PENDING_MAX_BYTES = 16 * 1024 * 1024
+export const WRITES_PENDING_MAX_BYTES = 8 * 1024 * 1024
 
 export interface Outcome {
   /** The info dictionary with the right hash has come. It may still not be one of a release. */
