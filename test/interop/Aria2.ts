@@ -8,6 +8,7 @@ import * as Schema from "effect/Schema"
 import { spawn } from "node:child_process"
 import { createHash } from "node:crypto"
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
+import { createSocket } from "node:dgram"
 import { createServer } from "node:net"
 import * as Path from "node:path"
 import type { Wanted } from "./SwarmWorld.ts"
@@ -40,6 +41,15 @@ const freePort = Effect.callback<number>((resume) => {
   })
 })
 
+/** The same of UDP. */
+const freeUdpPort = Effect.callback<number>((resume) => {
+  const socket = createSocket("udp4")
+  socket.bind(0, "127.0.0.1", () => {
+    const { port } = socket.address()
+    socket.close(() => resume(Effect.succeed(port)))
+  })
+})
+
 /** As `DHTRoutingTableSerializer` of aria2 writes it: a header, the time, its own id, and each node with its id. */
 const routingTable = (nodes: ReadonlyArray<string>): Uint8Array => {
   const idOf = (text: string) => createHash("sha1").update(text).digest()
@@ -62,7 +72,7 @@ const routingTable = (nodes: ReadonlyArray<string>): Uint8Array => {
 
 const run = Effect.fnUntraced(function* (options: Options, more: ReadonlyArray<string>) {
   const { bootstrap, directory, settings = [], wanted } = options
-  const [port, dhtPort] = [yield* freePort, yield* freePort]
+  const [port, dhtPort] = [yield* freePort, yield* freeUdpPort]
   const state = Path.join(directory, `.aria2-${port}`)
   const [log, table, torrent] = ["log", "dht.dat", "wanted.torrent"].map((name) => Path.join(state, name))
   if (log === undefined || table === undefined || torrent === undefined) return yield* Effect.die("no paths")
@@ -119,8 +129,11 @@ export const download = Effect.fn("Aria2.download")(function* (options: Options,
   const code = yield* Effect.callback<number | null>((resume) => {
     child.on("close", (code) => resume(Effect.succeed(code)))
   })
-  if (code !== 0) return yield* new Aria2Failed({ problem: `it ended with ${code}` })
   const text = log()
+  if (code !== 0) {
+    const errors = text.split("\n").filter((line) => line.includes("[ERROR]"))
+    return yield* new Aria2Failed({ problem: [`it ended with ${code}`, ...errors].join("; ") })
+  }
   const [dialled, done] = [
     loggedAt(text, `Connecting to ${from}`, "last"),
     loggedAt(text, "The download was complete", "last")
